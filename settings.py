@@ -1,0 +1,35 @@
+"""Settings of the process: `TES_*` environment variables. What a team wants is in tes.yaml, what we talk to in blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Each field is `TES_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="TES_", extra="ignore")
+
+    home: Path = Field(Path("~/.local/state/tes"), description="state of the embedded runtime and the local platform")
+    database_url: str | None = Field(None, description="records; SQLite under home when not set")
+    service_port: int = Field(8000, description="the API service's port; the next free one when it is taken")
+    prefect_api_url: str | None = Field(None, description="a Prefect server to use instead of the embedded one")
+    actor: str | None = Field(None, description="who acts, for the audit log; the login name when not set")
+
+    @property
+    def state(self) -> Path:
+        """`home`, absolute."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def records_url(self) -> str:
+        """SQLAlchemy URL of the records."""
+        return self.database_url or f"sqlite:///{self.state / 'records.db'}"
+
+
+def settings() -> Settings:
+    """Read anew at each call: tests and child processes change the environment."""
+    return Settings()

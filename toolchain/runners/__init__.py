@@ -1,0 +1,31 @@
+"""Test frameworks. The fast engine takes the place of `pytest` behind this same seam."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from domain.cases import SuiteReport
+from domain.spec import Suite
+from domain.verdict import Value
+from toolchain.command import Command, Ran
+
+
+class RunRequest(Value):
+    """One shard of one suite. `selection` are case ids or paths to run; empty for all of the suite's paths."""
+
+    suite: Suite
+    root: Path
+    out: Path
+    interpreter: Path | None = None
+    selection: tuple[str, ...] = ()
+    timeout: float = 1800.0
+
+
+class Runner(Protocol):
+    """A runner module. `parse` returns what was read even of a broken report, with `complete` or `problems` telling."""
+
+    TOOL: str
+
+    def command(self, request: RunRequest) -> Command: ...
+    def parse(self, ran: Ran, request: RunRequest) -> SuiteReport: ...
