@@ -1,4 +1,7 @@
-"""Settings of the process: `TES_*` environment variables. What a team wants is in tes.yaml, what we talk to in blocks."""
+"""Settings of the process: `TES_*` environment variables.
+
+What a team wants is in tes.yaml, what we talk to in blocks.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def final(attempts: Sequence[Attempt]) -> dict[CaseId, Attempt]:
 
 
 def judge(report: SuiteReport) -> Verdict:
-    """PASS when at least one case passed, none is bad in the end, and the report is whole. "Passed on retry" is told."""
+    """PASS when a case passed, none is bad in the end, and the report is whole. "Passed on retry" is told."""
     last = final(report.attempts)
     counts = Counter(attempt.status for attempt in last.values())
     first_bad = {a.case for a in report.attempts if a.status.bad}

@@ -61,7 +61,9 @@ def waiver_for(finding: Finding, waivers: Sequence[Waived], today: date) -> Waiv
 
 def judge(report: ScanReport, threshold: Severity, waivers: Sequence[Waived], today: date) -> Verdict:
     """FAIL at a finding at or above the threshold that no waiver covers; INCONCLUSIVE when it could not look."""
-    open_, waived, below = [], [], []
+    open_: list[Finding] = []
+    waived: list[Finding] = []
+    below: list[Finding] = []
     for finding in report.findings:
         if waiver_for(finding, waivers, today):
             waived.append(finding)

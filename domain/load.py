@@ -41,7 +41,7 @@ def judge(summary: LoadSummary, limits: Thresholds, gate: str = "load") -> Verdi
     the service was not given the load that was asked for.
     """
     broken = [f"threshold of the script crossed: {name}" for name in summary.crossed]
-    told = []
+    told: list[str] = []
     for name, value, limit in (
         ("p50", summary.p50, limits.p50),
         ("p95", summary.p95, limits.p95),

@@ -67,7 +67,8 @@ def decide(policy: Policy, verdicts: Sequence[Verdict], required: Sequence[str] 
     """
     silent = [gate for gate in required if gate not in {v.gate for v in verdicts}]
     heard = [*verdicts, *(Verdict(gate=g, outcome=Outcome.INCONCLUSIVE, reasons=("gave no verdict",)) for g in silent)]
-    reasons, advice = [], []
+    reasons: list[str] = []
+    advice: list[str] = []
     for verdict in heard:
         if verdict.passed:
             continue

@@ -1,4 +1,6 @@
-"""What every platform promises. Each verb sets a desired state, so that repeating it is harmless; `inspect` is the truth.
+"""What every platform promises.
+
+Each verb sets a desired state, so that repeating it is harmless; `inspect` is the truth.
 
 Every changing verb takes the lease and refuses (`Rejected`) one whose token is older than the newest it has seen.
 "Unavailable" means that nothing is known to have happened: inspect, then say it again.

@@ -1,4 +1,7 @@
-"""Scanners. `command` looks at a request, `parse` at what came of it; a report that cannot be trusted is a ReportError."""
+"""Scanners.
+
+`command` looks at a request, `parse` at what came of it; a report that cannot be trusted is a ReportError.
+"""
 
 from __future__ import annotations
 
