@@ -3,7 +3,8 @@
     TesError                 exit 4
     ├── SpecError            exit 3   what a person wrote cannot be used: tes.yaml, an option, a reference
     ├── CapabilityError      exit 3   what is asked for is not possible here: a platform's verb, a missing extra
-    ├── ToolError            exit 4   a tool is missing, crashed or ran out of time
+    ├── ToolError            exit 4   a tool crashed or ran out of time
+    │   └── MissingTool      exit 4   it is not installed here
     ├── ReportError          exit 4   a tool's report is missing, cut off, or says something that cannot be true
     ├── PlatformError        exit 4
     │   ├── Unavailable      exit 4   no answer, or "try again": worth repeating
@@ -53,7 +54,11 @@ class CapabilityError(TesError):
 
 
 class ToolError(TesError):
-    """A tool is missing, crashed or ran out of time."""
+    """A tool crashed or ran out of time."""
+
+
+class MissingTool(ToolError):
+    """A tool is not installed here."""
 
 
 class ReportError(TesError):
