@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs a hashed lock and the project into .venv: `scripts/install.sh run|test`. Everything comes from the lock, the build backend
+# included, so that nothing unpinned is fetched. A stamp of the lock's content makes the next call free.
+set -eu
+
+kind=${1:?usage: scripts/install.sh run|test}
+cd "$(dirname "$0")/.."
+lock=requirements/$kind.txt
+venv=${TES_VENV:-.venv}
+stamp=$venv/installed-$kind
+state=$(cat "$lock" pyproject.toml | cksum)
+[ "$(cat "$stamp" 2>/dev/null || true)" = "$state" ] && exit 0
+
+if ! "$venv/bin/python" -c '' 2>/dev/null; then
+    python=$(scripts/find-python.sh)
+    echo "Creating $venv with $python"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+fi
+echo "Installing $lock (once; a minute or two)"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+echo "$state" >"$stamp"
+# The test lock holds all of the run lock, at the same versions.
+[ "$kind" = test ] && cat requirements/run.txt pyproject.toml | cksum >"$venv/installed-run"
+exit 0

@@ -1,0 +1,72 @@
+"""Real components that tests can ask for, and how to see whether one is here.
+
+A probe returns None, or the reason with what to do about it. A name on PATH is enough for a tool;
+a service must answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+Probe = Callable[[], str | None]
+
+
+def _on_path(*names: str, fix: str) -> Probe:
+    def probe() -> str | None:
+        return None if any(shutil.which(name) for name in names) else f"{' or '.join(names)} not on PATH ({fix})"
+
+    return probe
+
+
+def _module(name: str) -> Probe:
+    def probe() -> str | None:
+        return None if importlib.util.find_spec(name) else f"module {name} is not installed (make test installs it)"
+
+    return probe
+
+
+def _docker() -> str | None:
+    # In a process of its own: a client that fails to connect leaves its socket open, and the warning would land
+    # on some innocent test.
+    ask = [sys.executable, "-c", "import docker; docker.from_env(timeout=5).ping()"]
+    try:
+        answered = subprocess.run(ask, capture_output=True, timeout=30).returncode == 0
+    except subprocess.TimeoutExpired:
+        answered = False
+    return None if answered else "no engine answers (scripts/start-docker.sh, or start Docker)"
+
+
+def _postgres() -> str | None:
+    if importlib.util.find_spec("pgserver") or shutil.which("postgres"):
+        return None
+    if any(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
+        return None
+    return "neither the module pgserver nor a postgres binary (apt-get install postgresql)"
+
+
+COMPONENTS: dict[str, Probe] = {
+    "bandit": _module("bandit"),
+    "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
+    "detect-secrets": _module("detect_secrets"),
+    "docker": _docker,
+    "k6": _on_path("k6", fix="make tools"),
+    "locust": _module("locust"),
+    "node": _on_path("node", fix="apt-get install nodejs"),
+    "pip-audit": _module("pip_audit"),
+    "postgres": _postgres,
+    "prometheus": _on_path("prometheus", fix="apt-get install prometheus"),
+    "redis": _on_path("redis-server", fix="apt-get install redis-server"),
+    "trivy": _on_path("trivy", fix="make tools"),
+}
+
+
+@functools.cache
+def missing(name: str) -> str | None:
+    """None when the component is here, else why it is not. Looked up once a session."""
+    return COMPONENTS[name]()

@@ -1,0 +1,117 @@
+"""What every test stands on: a home of its own, nothing of Prefect's or ours from the outside, and honest skips.
+
+A test that needs a real component says `@pytest.mark.requires("k6")`. Where it is missing the test is skipped and the
+end of the run lists what was not tested and why. `TES_REQUIRE=docker,k6` turns a missing one into an error before the
+first test: CI must not pass by skipping.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.components import COMPONENTS, missing
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRATCH = Path(tempfile.mkdtemp(prefix="tes-tests-"))
+
+
+def _isolate() -> None:
+    """Done at import, before any test module can read the environment."""
+    before = Path.home()
+    for name in list(os.environ):
+        if name.startswith(("PREFECT_", "TES_", "XDG_")) and name != "TES_REQUIRE":
+            del os.environ[name]
+    home = SCRATCH / "home"
+    home.mkdir()
+    # How this machine reaches its package index and its Docker engine is no state of ours: it stays.
+    for name, path in {
+        "PIP_CONFIG_FILE": before / ".config/pip/pip.conf",
+        "PIP_CACHE_DIR": before / ".cache/pip",
+        "DOCKER_CONFIG": before / ".docker",
+    }.items():
+        if path.exists():
+            os.environ.setdefault(name, str(path))
+    os.environ.update(
+        {
+            "HOME": str(home),
+            "TES_HOME": str(SCRATCH / "tes"),
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "K6_NO_USAGE_REPORT": "true",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "Test",
+            "GIT_AUTHOR_EMAIL": "test@example.invalid",
+            "GIT_COMMITTER_NAME": "Test",
+            "GIT_COMMITTER_EMAIL": "test@example.invalid",
+        }
+    )
+    tools = [str(path) for path in (Path(sys.executable).parent, ROOT / ".venv-tools/bin") if path.is_dir()]
+    os.environ["PATH"] = os.pathsep.join([*tools, os.environ.get("PATH", os.defpath)])
+
+
+_isolate()
+
+
+def _required() -> list[str]:
+    return [name.strip() for name in os.environ.get("TES_REQUIRE", "").split(",") if name.strip()]
+
+
+def pytest_sessionstart() -> None:
+    for name in _required():
+        if name not in COMPONENTS:
+            raise pytest.UsageError(f"TES_REQUIRE names {name!r}; known: {', '.join(sorted(COMPONENTS))}")
+        if reason := missing(name):
+            raise pytest.UsageError(f"TES_REQUIRE names {name}, but it is missing: {reason}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("requires"):
+            if not mark.args or (unknown := set(mark.args) - COMPONENTS.keys()):
+                named = ", ".join(sorted(unknown)) if mark.args else "nothing"
+                raise pytest.UsageError(f"{item.nodeid} requires {named}; known: {', '.join(sorted(COMPONENTS))}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("requires"):
+        for name in mark.args:
+            if reason := missing(name):
+                pytest.skip(f"needs {name}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line a missing component: how many tests it kept from running, and why."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = text.removeprefix("Skipped: ")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    if reasons:
+        terminalreporter.section("not tested here")
+        for reason, count in sorted(reasons.items()):
+            terminalreporter.write_line(f"{count:5d}  {reason}")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture
+def tes_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A `TES_HOME` for this test alone."""
+    home = tmp_path / "tes"
+    monkeypatch.setenv("TES_HOME", str(home))
+    yield home
