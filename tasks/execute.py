@@ -33,7 +33,7 @@ _KEPT_PREFIXES = ("LC_", "PIP_", "SSL_CERT_", "DOCKER_", "XDG_", "UV_", "TRIVY_"
 
 
 def clean_environment(source: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a tool inherits: paths, locale, proxies and certificates; nothing of Python's, pytest's, Prefect's or ours."""
+    """What a tool inherits: paths, locale, proxies, certificates; nothing of Python's, pytest's, Prefect's or ours."""
     kept = {k: v for k, v in source.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
     return {"LANG": "C.UTF-8", **kept}
 
@@ -57,6 +57,16 @@ def _dies_with_parent() -> Callable[[], None] | None:
             os._exit(1)
 
     return ask
+
+
+async def _pipe() -> tuple[asyncio.StreamReader, asyncio.ReadTransport, int]:
+    # Our own pipes: asyncio's own process pipes make wait() wait for whatever the tool left running, too.
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", 0)
+    )
+    return reader, transport, writing
 
 
 async def _copy(stream: asyncio.StreamReader, path: Path, limit: int) -> bool:
@@ -108,6 +118,8 @@ async def execute(command: Command, out: Path, *, output_limit: int = OUTPUT_LIM
         command.report.unlink(missing_ok=True)
 
     stdout, stderr = out / "stdout.log", out / "stderr.log"
+    out_reader, out_transport, out_fd = await _pipe()
+    err_reader, err_transport, err_fd = await _pipe()
     began = time.monotonic()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -116,15 +128,17 @@ async def execute(command: Command, out: Path, *, output_limit: int = OUTPUT_LIM
             cwd=command.cwd,
             env={**clean_environment(), **command.environment, **command.secrets},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=out_fd,
+            stderr=err_fd,
             start_new_session=True,
             preexec_fn=_dies_with_parent(),
         )
     except OSError as error:
         raise ToolError(f"{tool} cannot be started: {error}", fix=f"check {executable}") from error
-    assert process.stdout is not None and process.stderr is not None
-    readers = asyncio.gather(_copy(process.stdout, stdout, output_limit), _copy(process.stderr, stderr, output_limit))
+    finally:
+        os.close(out_fd)
+        os.close(err_fd)
+    readers = asyncio.gather(_copy(out_reader, stdout, output_limit), _copy(err_reader, stderr, output_limit))
     timed_out = False
     try:
         await asyncio.wait_for(process.wait(), command.timeout)
@@ -134,10 +148,14 @@ async def execute(command: Command, out: Path, *, output_limit: int = OUTPUT_LIM
     except BaseException:
         await _stop(process)
         readers.cancel()
+        out_transport.close()
+        err_transport.close()
         raise
     # What the tool left running still holds its pipes: end it, or reading would never end.
     kill_group(process.pid, signal.SIGKILL)
     cut = await readers
+    out_transport.close()
+    err_transport.close()
     return Ran(
         argv=command.argv,
         exit_code=None if timed_out else process.returncode,
