@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 
@@ -50,6 +50,12 @@ class ScanReport(Value):
     blind: tuple[str, ...] = ()
 
 
+def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each finding once a place, the worst first, then by path and line: the same input gives the same order."""
+    once = {(f.fingerprint, f.line): f for f in findings}
+    return tuple(sorted(once.values(), key=lambda f: (-f.severity.rank, f.path, f.line, f.rule, f.message)))
+
+
 def waiver_for(finding: Finding, waivers: Sequence[Waived], today: date) -> Waived | None:
     """The waiver that covers a finding today, or None. An expired one covers nothing; its last day still counts."""
     for waiver in waivers:
@@ -81,6 +87,7 @@ def judge(report: ScanReport, threshold: Severity, waivers: Sequence[Waived], to
         reasons: tuple[str, ...] = (
             f"{len(open_)} finding(s) at or above {threshold}; the first: {first.rule} {first.severity} in "
             f"{first.path}:{first.line}: {first.message}",
+            *report.blind,
         )
         outcome = Outcome.FAIL
     elif report.blind:
