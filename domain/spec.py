@@ -1,37 +1,55 @@
 """The model of `tes.yaml`: what a project's team wants. Every key is optional; what is not said is detected.
 
 Reading a file (line numbers, duplicate keys, limits) is `domain/spec_text.py`; guessing from a project's files is
-`domain/detection.py`. The JSON Schema under docs/reference/ is generated from here.
+`domain/detection.py`. The JSON Schema and the table of keys under docs/reference/ are generated from here, so that a
+key's description is written once.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.policy import Mode
 from domain.verdict import Value
 
-_DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
+_DURATION = re.compile(r"^\s*(\d{1,12}(?:\.\d{1,9})?)\s*(ms|s|m|h|d)?\s*$", re.ASCII)
 _UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+LONGEST = 366 * 86400.0
+
+SHIPPED_SCANNERS = ("bandit", "detect_secrets", "pip_audit", "trivy")
 
 
 def seconds(value: Any) -> float:
     """`500ms`, `30s`, `5m`, `2h`, `1d` or a plain number of seconds → seconds. ValueError otherwise."""
     if isinstance(value, bool):
         raise ValueError("a duration is wanted, like 30s or 5m")
-    if isinstance(value, int | float) and value >= 0:
-        return float(value)
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
+    if isinstance(value, int | float):
+        found = float(value) if abs(value) <= LONGEST else math.inf
+    else:
+        match = _DURATION.match(value) if isinstance(value, str) else None
+        found = float(match[1]) * _UNIT[match[2]] if match else -1.0
+    if not 0 <= found:
         raise ValueError("a duration is wanted, like 500ms, 30s, 5m or 2h")
-    return float(match[1]) * _UNIT[match[2]]
+    if found > LONGEST:
+        raise ValueError("a duration of at most 366d is wanted")
+    return found
 
 
-Seconds = Annotated[float, BeforeValidator(seconds), Field(json_schema_extra={"type": ["number", "string"]})]
+_DURATION_SCHEMA = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "maximum": LONGEST,
+    "pattern": r"^\s*[0-9]{1,12}(\.[0-9]{1,9})?\s*(ms|s|m|h|d)?\s*$",
+}
+Seconds = Annotated[float, BeforeValidator(seconds), Field(json_schema_extra=_DURATION_SCHEMA)]
+# A time-out or an interval of nothing would never let anything happen.
+Timeout = Annotated[Seconds, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 EnvKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -42,49 +60,54 @@ SecretRef = Annotated[str, Field(pattern=r"^(env|file|block):.+$")]
 class Build(Value):
     """How a revision becomes an artifact."""
 
-    builder: Literal["auto", "bundle", "docker"] = "auto"
-    python: str | None = Field(None, description="interpreter of the bundle's environment, e.g. python3.12 or a path")
+    builder: Literal["auto", "bundle", "docker"] = Field(
+        "auto",
+        description="`bundle`: archive and locked environment; `docker`: image; `auto`: what the platform runs",
+    )
+    python: str | None = Field(None, description="interpreter of the bundle's environment: `python3.12` or a path")
     requirements: tuple[str, ...] | None = Field(
-        None, description="requirement files (-r), or requirement strings, or '.' for the project itself"
+        None, description="requirement files, requirement strings, or `.` for the project itself; detected"
     )
     exclude: tuple[str, ...] = Field((), description="gitignore-style patterns left out of the artifact")
-    dockerfile: str = "Dockerfile"
-    build_args: dict[str, str] = Field(default_factory=dict)
-    platforms: tuple[str, ...] = Field((), description="for docker: linux/amd64, linux/arm64")
-    timeout: Seconds = 900.0
+    dockerfile: str = Field("Dockerfile", description="for builder docker, from the project's root")
+    build_args: dict[str, str] = Field(default_factory=dict, description="for builder docker: `ARG` values")
+    platforms: tuple[str, ...] = Field((), description="for builder docker: `linux/amd64`, `linux/arm64`")
+    timeout: Timeout = Field(900.0, description="of the whole build")
 
 
 class Waived(Value):
     """A finding that is accepted for a time, by somebody, for a reason."""
 
-    rule: str
-    path: str | None = Field(None, description="glob; every path when left out")
-    owner: str = Field(min_length=1)
-    reason: str = Field(min_length=1)
-    expires: date
+    rule: str = Field(min_length=1, description="the scanner's rule id, such as `B105` or `CVE-2024-1234`")
+    path: str | None = Field(None, description="glob of the files it covers; every file when left out")
+    owner: str = Field(min_length=1, description="who answers for it")
+    reason: str = Field(min_length=1, description="why it is acceptable")
+    expires: date = Field(description="its last day, `2027-01-31`; from then on the finding counts again")
 
 
 class Scan(Value):
     """What looks for trouble in the source and the artifact."""
 
-    scanners: tuple[str, ...] = ("bandit", "detect_secrets", "pip_audit", "trivy")
+    scanners: tuple[str, ...] = Field(SHIPPED_SCANNERS, description="modules of toolchain/scanners")
     severity: Literal["low", "medium", "high", "critical"] = Field("high", description="at or above this, FAIL")
     exclude: tuple[str, ...] = Field(("tests/**", "test/**"), description="gitignore-style patterns not scanned")
-    waivers: tuple[Waived, ...] = ()
-    timeout: Seconds = 600.0
+    waivers: tuple[Waived, ...] = Field((), description="findings that are accepted for a time")
+    timeout: Timeout = Field(600.0, description="of each scanner")
 
 
 class Suite(Value):
     """One set of tests, run by one framework."""
 
-    name: Name = "tests"
-    framework: str = "pytest"
-    paths: tuple[str, ...] = ()
+    name: Name = Field("tests", description="its gate is `tests.<name>`")
+    framework: str = Field("pytest", description="a module of toolchain/runners")
+    paths: tuple[str, ...] = Field((), description="files or folders; what the framework finds when left out")
     args: tuple[str, ...] = Field((), description="passed on to the framework")
-    environment: dict[EnvKey, str] = Field(default_factory=dict)
-    shards: Annotated[int, Field(ge=1, le=1000)] = 1
-    timeout: Seconds = 1800.0
-    retries: Annotated[int, Field(ge=0, le=10)] = 0
+    environment: dict[EnvKey, str] = Field(default_factory=dict, description="environment variables")
+    shards: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="parts that run side by side")
+    timeout: Timeout = Field(1800.0, description="of the whole suite")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="further attempts of a failed case; passing then is shown as passed on retry"
+    )
 
 
 class Tests(Value):
@@ -93,25 +116,25 @@ class Tests(Value):
     __test__ = False  # pytest would collect it
 
     requirements: tuple[str, ...] = Field((), description="what the tests need beyond the service's own environment")
-    suites: tuple[Suite, ...] | None = Field(None, description="detected when left out; [] for none")
+    suites: tuple[Suite, ...] | None = Field(None, description="detected when left out; `[]` for none")
 
     @model_validator(mode="after")
     def _names_differ(self) -> Tests:
         names = [suite.name for suite in self.suites or ()]
         if len(set(names)) != len(names):
-            raise ValueError(f"two suites have the same name: {', '.join(sorted(names))}")
+            raise PydanticCustomError("tes_suites", "two suites have the same name: {names}", {"names": sorted(names)})
         return self
 
 
 class Request(Value):
     """One HTTP request of a scenario or a smoke check."""
 
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    path: str = Field("/", pattern=r"^/")
-    headers: dict[str, str] = Field(default_factory=dict)
-    json_body: Any = Field(None, alias="json")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = Field("GET", description="HTTP method")
+    path: str = Field("/", pattern=r"^/", description="with the query, if any")
+    headers: dict[str, str] = Field(default_factory=dict, description="request headers")
+    json_body: Any = Field(None, alias="json", description="body, sent as JSON")
     status: Annotated[int, Field(ge=100, le=599)] | None = Field(
-        None, description="expected; any 2xx or 3xx if not said"
+        None, description="expected status; any 2xx or 3xx when left out"
     )
     contains: str | None = Field(None, description="text that the body must contain")
 
@@ -119,10 +142,10 @@ class Request(Value):
 class Thresholds(Value):
     """Limits a measurement must keep. Times are durations, rates are ratios 0..1."""
 
-    error_rate: Ratio | None = None
-    p50: Seconds | None = None
-    p95: Seconds | None = None
-    p99: Seconds | None = None
+    error_rate: Ratio | None = Field(None, description="share of requests that may fail")
+    p50: Timeout | None = Field(None, description="median latency")
+    p95: Timeout | None = Field(None, description="95th percentile of latency")
+    p99: Timeout | None = Field(None, description="99th percentile of latency")
     checks: Ratio | None = Field(None, description="share of checks that must pass")
     min_requests: Annotated[int, Field(ge=1)] = Field(1, description="fewer than this is INCONCLUSIVE")
 
@@ -130,116 +153,131 @@ class Thresholds(Value):
 class Scenario(Value):
     """An open model: `rate` requests a second for `duration`, whatever the answers take."""
 
-    requests: tuple[Request, ...] = (Request(),)
-    rate: Annotated[float, Field(gt=0)] = 20.0
-    duration: Seconds = 10.0
-    max_vus: Annotated[int, Field(ge=1)] = 50
+    requests: tuple[Request, ...] = Field((Request(),), min_length=1, description="sent in turn")
+    rate: Annotated[float, Field(gt=0, le=1_000_000)] = Field(20.0, description="requests a second")
+    duration: Timeout = Field(10.0, description="how long")
+    max_vus: Annotated[int, Field(ge=1)] = Field(50, description="requests in flight at most")
 
 
 class Load(Value):
     """How much it must bear."""
 
-    generator: Literal["auto", "k6", "locust"] = "auto"
+    generator: Literal["auto", "k6", "locust"] = Field("auto", description="`auto`: k6 when it is there, else locust")
     script: str | None = Field(None, description="a k6 script; used when k6 is there")
-    scenario: Scenario | None = None
-    thresholds: Thresholds = Thresholds(error_rate=0.01, checks=1.0)
-    environment: dict[EnvKey, str] = Field(default_factory=dict)
-    timeout: Seconds = 900.0
+    scenario: Scenario | None = Field(None, description="what is sent when there is no script or no k6")
+    thresholds: Thresholds = Field(
+        Thresholds(error_rate=0.01, checks=1.0), description="limits, beside the script's own"
+    )
+    environment: dict[EnvKey, str] = Field(default_factory=dict, description="environment variables of the script")
+    timeout: Timeout = Field(900.0, description="of the whole load test")
 
 
 class Health(Value):
     """How a copy shows that it can take traffic."""
 
-    path: str = Field("/healthz", pattern=r"^/")
+    path: str = Field("/healthz", pattern=r"^/", description="answers 2xx when the copy can take traffic")
     grace: Seconds = Field(30.0, description="how long after its start a copy may be unhealthy")
-    interval: Seconds = 0.5
-    timeout: Seconds = 2.0
-    successes: Annotated[int, Field(ge=1)] = Field(3, description="in a row")
-    failures: Annotated[int, Field(ge=1)] = Field(3, description="in a row, until a healthy copy counts as unhealthy")
+    interval: Timeout = Field(0.5, description="between two looks")
+    timeout: Timeout = Field(2.0, description="of one look")
+    successes: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="in a row, until a copy counts as healthy")
+    failures: Annotated[int, Field(ge=1, le=1000)] = Field(
+        3, description="in a row, until a healthy copy counts as unhealthy"
+    )
 
 
 class Resources(Value):
     """Limits of one copy."""
 
-    memory_mb: Annotated[int, Field(ge=16)] | None = None
-    cpus: Annotated[float, Field(gt=0)] | None = None
+    memory_mb: Annotated[int, Field(ge=16)] | None = Field(None, description="memory, in MiB")
+    cpus: Annotated[float, Field(gt=0)] | None = Field(None, description="processors")
 
 
 class Migrations(Value):
     """Schema changes, run with the new release's code before it is started. They must be backward compatible:
     the old release goes on beside them."""
 
-    command: tuple[str, ...]
-    timeout: Seconds = 300.0
+    command: tuple[str, ...] = Field(min_length=1, description="argv; running it twice must be harmless")
+    timeout: Timeout = Field(300.0, description="of the whole migration")
 
 
 class ReleaseSpec(Value):
     """How the service is run."""
 
-    command: tuple[str, ...] | None = Field(None, description="argv; ${PORT} is replaced by the copy's own port")
+    command: tuple[str, ...] | None = Field(
+        None, min_length=1, description="argv; `${PORT}` is replaced by the copy's own port; detected"
+    )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="where a container listens")
-    health: Health = Health()
-    migrations: Migrations | None = None
-    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
-    environment: dict[EnvKey, str] = Field(default_factory=dict)
-    secrets: dict[EnvKey, SecretRef] = Field(default_factory=dict)
-    resources: Resources = Resources()
+    health: Health = Field(Health(), description="how a copy shows that it can take traffic")
+    migrations: Migrations | None = Field(None, description="schema changes, before the new release starts")
+    replicas: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="copies")
+    environment: dict[EnvKey, str] = Field(default_factory=dict, description="environment variables")
+    secrets: dict[EnvKey, SecretRef] = Field(
+        default_factory=dict, description="environment variables by reference: `env:NAME`, `file:/path`, `block:NAME`"
+    )
+    resources: Resources = Field(Resources(), description="limits of one copy")
     drain: Seconds = Field(10.0, description="how long requests in flight may take to finish")
 
 
 class Step(Value):
     """One step of a canary: this share of the traffic, for this long."""
 
-    weight: Annotated[int, Field(ge=1, le=99)]
-    bake: Seconds = 10.0
+    weight: Annotated[int, Field(ge=1, le=99)] = Field(description="per cent of the traffic")
+    bake: Seconds = Field(10.0, description="how long it is watched at this weight")
 
 
 class Verify(Value):
     """What must hold after the switch, for `bake`; a FAIL goes back by itself."""
 
-    bake: Seconds = 10.0
-    smoke: tuple[Request, ...] = ()
+    bake: Seconds = Field(10.0, description="how long the release is watched after promotion")
+    smoke: tuple[Request, ...] = Field(
+        (), description="requests sent through the public address; the health path when left out"
+    )
     rate: Annotated[float, Field(gt=0, le=1000)] = Field(5.0, description="smoke requests a second")
     script: str | None = Field(None, description="a k6 script run during the bake")
-    thresholds: Thresholds = Thresholds(error_rate=0.0)
+    thresholds: Thresholds = Field(Thresholds(error_rate=0.0), description="limits that the traffic must keep")
 
 
 class EnvironmentSpec(Value):
     """One place a service is released to."""
 
-    platform: str = Field("local", description="a module of blocks/platforms, or a block: local-platform/my-block")
-    strategy: Literal["all_at_once", "blue_green", "canary"] = "blue_green"
+    platform: str = Field("local", description="a module of blocks/platforms, or a block: `local-platform/my-block`")
+    strategy: Literal["all_at_once", "blue_green", "canary"] = Field("blue_green", description="how traffic moves")
     steps: tuple[Step, ...] = Field((), description="for canary; weights must rise")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
-        None, description="public port on local; picked if not said"
+        None, description="public port on local; picked when left out"
     )
-    replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
-    environment: dict[EnvKey, str] = Field(default_factory=dict)
-    secrets: dict[EnvKey, SecretRef] = Field(default_factory=dict)
-    gates: dict[str, Mode] = Field(default_factory=dict)
-    approval: bool = False
+    replicas: Annotated[int, Field(ge=1, le=1000)] | None = Field(None, description="in place of `release.replicas`")
+    environment: dict[EnvKey, str] = Field(default_factory=dict, description="added to `release.environment`")
+    secrets: dict[EnvKey, SecretRef] = Field(default_factory=dict, description="added to `release.secrets`")
+    gates: dict[str, Mode] = Field(
+        default_factory=dict,
+        description="gate (`build`, a scanner, `tests.<suite>`, `load`, `deploy`, `verify`) to what its word weighs",
+    )
+    approval: bool = Field(False, description="a person must say yes before anything moves")
     warm: Seconds = Field(3600.0, description="how long the old release is kept running after promotion")
-    verify: Verify = Verify()
+    verify: Verify = Field(Verify(), description="what must hold after the switch")
 
     @model_validator(mode="after")
     def _steps_fit_the_strategy(self) -> EnvironmentSpec:
         weights = [step.weight for step in self.steps]
         if weights != sorted(set(weights)):
-            raise ValueError(f"canary weights must rise: {weights}")
+            raise PydanticCustomError("tes_steps", "canary weights must rise: {weights}", {"weights": weights})
         if weights and self.strategy != "canary":
-            raise ValueError(f"steps belong to strategy canary, not {self.strategy}")
+            context = {"strategy": self.strategy}
+            raise PydanticCustomError("tes_steps", "steps belong to strategy canary, not {strategy}", context)
         return self
 
 
 class Spec(Value):
     """All of `tes.yaml`."""
 
-    name: Name | None = None
-    build: Build = Build()
-    scan: Scan = Scan()
-    tests: Tests = Tests()
-    load: Load | None = None
-    release: ReleaseSpec | None = None
+    name: Name | None = Field(None, description="the service's name; detected")
+    build: Build = Field(Build(), description="how a revision becomes an artifact")
+    scan: Scan = Field(Scan(), description="what looks for trouble in the source and the artifact")
+    tests: Tests = Field(Tests(), description="what proves that the revision works")
+    load: Load | None = Field(None, description="how much it must bear; no load test when left out")
+    release: ReleaseSpec | None = Field(None, description="how the service is run; detected")
     environments: dict[Name, EnvironmentSpec] = Field(
-        default_factory=lambda: {"staging": EnvironmentSpec(), "production": EnvironmentSpec()}
+        default_factory=lambda: {"staging": EnvironmentSpec(), "production": EnvironmentSpec()},
+        description="places it is released to; staging and production when left out",
     )

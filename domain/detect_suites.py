@@ -1,0 +1,115 @@
+"""Which tests a project has, and what they need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from domain.spec import Suite
+
+_PYTEST_FILE = re.compile(r"(.*/)?(test_[^/]*|[^/]*_test)\.py")
+_TEST_FILES = (
+    "requirements-test.txt",
+    "requirements-tests.txt",
+    "requirements-dev.txt",
+    "test-requirements.txt",
+    "dev-requirements.txt",
+    "requirements/test.txt",
+    "requirements/tests.txt",
+    "requirements/dev.txt",
+)
+_GROUPS = ("test", "tests", "testing", "dev")
+
+
+def test_suites(
+    files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[str, Any], package: Mapping[str, Any]
+) -> tuple[tuple[Suite, ...], str]:
+    """The suites and, in one sentence, what tells of them; () and "" when nothing does."""
+    found = [
+        ("pytest", _pytest(files, texts, pyproject)),
+        _javascript(files, package),
+        ("go", "there is a go.mod and a _test.go file" if _go(files) else ""),
+        ("cargo", "there is a Cargo.toml" if "Cargo.toml" in files else ""),
+    ]
+    told = [(framework, why) for framework, why in found if why]
+    names = ["tests"] if len(told) == 1 else [framework for framework, _ in told]
+    suites = tuple(Suite(name=name, framework=framework) for name, (framework, _) in zip(names, told, strict=True))
+    return suites, "; ".join(f"{framework}: {why}" for framework, why in told)
+
+
+test_suites.__test__ = False  # type: ignore[attr-defined]
+
+
+def _pytest(files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> str:
+    tool = pyproject.get("tool")
+    settings = tool.get("pytest") if isinstance(tool, dict) else None
+    if isinstance(settings, dict):
+        return "pyproject.toml has [tool.pytest.ini_options]"
+    for name in ("pytest.ini", ".pytest.ini"):
+        if name in files:
+            return f"there is a {name}"
+    if "[pytest]" in texts.get("tox.ini", ""):
+        return "tox.ini has [pytest]"
+    if "[tool:pytest]" in texts.get("setup.cfg", ""):
+        return "setup.cfg has [tool:pytest]"
+    named = sorted(name for name in files if _PYTEST_FILE.fullmatch(name))
+    return f"there is {named[0]}" if named else ""
+
+
+def _javascript(files: frozenset[str], package: Mapping[str, Any]) -> tuple[str, str]:
+    needs: dict[str, Any] = {}
+    for section in ("dependencies", "devDependencies"):
+        needs |= package[section] if isinstance(package.get(section), dict) else {}
+    for framework in ("vitest", "jest", "mocha"):
+        if framework in needs:
+            return framework, f"package.json depends on {framework}"
+    scripts = package.get("scripts")
+    script = scripts.get("test") if isinstance(scripts, dict) else None
+    if isinstance(script, str) and re.search(r"\bnode\b.*--test\b", script):
+        return "node", "the test script of package.json runs node --test"
+    return "node", ""
+
+
+def _go(files: frozenset[str]) -> bool:
+    return "go.mod" in files and any(name.endswith("_test.go") for name in files)
+
+
+def test_requirements(
+    files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[str, Any]
+) -> tuple[tuple[str, ...], str]:
+    """What pytest's suites need beyond the service's own environment, and what tells so."""
+    for name in _TEST_FILES:
+        if name in files:
+            more = () if "pytest" in texts.get(name, "") else ("pytest",)
+            return (name, *more), f"there is {name}"
+    project = pyproject.get("project")
+    extras = project.get("optional-dependencies") if isinstance(project, dict) else None
+    for group in _GROUPS:
+        if isinstance(extras, dict) and group in extras:
+            more = () if "pytest" in str(extras[group]) else ("pytest",)
+            return (f".[{group}]", *more), f"pyproject.toml has project.optional-dependencies.{group}"
+    groups = pyproject.get("dependency-groups")
+    for group in _GROUPS:
+        if isinstance(groups, dict) and group in groups:
+            wanted = tuple(dict.fromkeys(_group(groups, group, set())))
+            more = () if any(item.startswith("pytest") for item in wanted) else ("pytest",)
+            return (*wanted, *more), f"pyproject.toml has dependency-groups.{group}"
+    return ("pytest",), "nothing names them, so pytest alone"
+
+
+test_requirements.__test__ = False  # type: ignore[attr-defined]
+
+
+def _group(groups: Mapping[str, Any], name: str, seen: set[str]) -> list[str]:
+    """A dependency group with those it includes (PEP 735)."""
+    if name in seen or not isinstance(groups.get(name), list):
+        return []
+    seen.add(name)
+    wanted: list[str] = []
+    for item in groups[name]:
+        if isinstance(item, str):
+            wanted.append(item)
+        elif isinstance(item, dict):
+            wanted += _group(groups, str(item.get("include-group")), seen)
+    return wanted
