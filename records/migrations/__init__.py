@@ -1,0 +1,1 @@
+"""Alembic migrations, shipped with the code that needs them."""

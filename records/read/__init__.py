@@ -1,0 +1,1 @@
+"""Reading: queries that return detached rows or values, in pages."""

@@ -1,0 +1,125 @@
+"""Reading test results: what became of each case of a run, and how long cases take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, case, func, select
+from sqlmodel import col
+
+from domain.cases import CaseId, Status
+from records.read.page import Page, bounded
+from records.session import reading
+from records.tables import AttemptRow, CaseRow, RunRow
+
+_BAD = [status.value for status in Status if status.bad]
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A case in a run: its last attempt, and how many it took. `flaky`: bad at first, good in the end."""
+
+    id: str
+    stage: str
+    suite: str
+    file: str
+    classname: str
+    name: str
+    status: str
+    seconds: float
+    message: str
+    output: str
+    attempts: int
+    flaky: bool
+
+
+def cases(
+    run_id: str, status: str | None = None, limit: int = 50, *, stage: str | None = None, after: str | None = None
+) -> Page[CaseResult]:
+    """The cases of a run, one line each; `status` is that of the last attempt. `after` is a count of cases to leave
+    out."""
+    limit, skip = bounded(limit), int(after or 0)
+    last = _numbered(run_id, stage).subquery()
+    at = last.c
+    query = (
+        select(at, CaseRow.suite, CaseRow.file, CaseRow.classname, CaseRow.name)  # type: ignore[call-overload]
+        .join(CaseRow, col(CaseRow.id) == at.case_id)
+        .where(at.latest == 1)
+        .order_by(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), at.stage, at.case_id)
+    )
+    if status is not None:
+        query = query.where(at.status == status)
+    with reading() as session:
+        rows = session.connection().execute(query.offset(skip).limit(limit + 1)).mappings().all()
+    items = [_result(row) for row in rows[:limit]]
+    return Page(items, str(skip + limit) if len(rows) > limit else None)
+
+
+def _numbered(run_id: str, stage: str | None) -> Select[Any]:
+    """Attempts of a run, numbered backwards within each case."""
+    case_of = (col(AttemptRow.stage), col(AttemptRow.case_id))
+    order = (col(AttemptRow.recorded).desc(), col(AttemptRow.number).desc(), col(AttemptRow.key))
+    query = select(
+        AttemptRow.stage,  # type: ignore[call-overload]
+        AttemptRow.case_id,
+        AttemptRow.status,
+        AttemptRow.seconds,
+        AttemptRow.message,
+        AttemptRow.output,
+        func.row_number().over(partition_by=case_of, order_by=order).label("latest"),
+        func.count().over(partition_by=case_of).label("attempts"),
+        func.sum(case((col(AttemptRow.status).in_(_BAD), 1), else_=0)).over(partition_by=case_of).label("bad"),
+    ).where(AttemptRow.run_id == run_id)
+    return query if stage is None else query.where(AttemptRow.stage == stage)  # type: ignore[no-any-return]
+
+
+def _result(row: Any) -> CaseResult:
+    return CaseResult(
+        id=row["case_id"],
+        stage=row["stage"],
+        suite=row["suite"],
+        file=row["file"],
+        classname=row["classname"],
+        name=row["name"],
+        status=row["status"],
+        seconds=row["seconds"],
+        message=row["message"],
+        output=row["output"],
+        attempts=row["attempts"],
+        flaky=row["bad"] > 0 and not Status(row["status"]).bad,
+    )
+
+
+def attempts(run_id: str, case_id: str) -> Sequence[AttemptRow]:
+    """Every attempt of one case in one run, in the order in which they were made."""
+    query = (
+        select(AttemptRow)
+        .where(col(AttemptRow.run_id) == run_id, col(AttemptRow.case_id) == case_id)
+        .order_by(col(AttemptRow.recorded), col(AttemptRow.number))
+    )
+    with reading() as session:
+        return session.scalars(query).all()
+
+
+def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
+    """Mean seconds of an attempt at each case, over the project's last runs that have attempts of this suite."""
+    mine = (
+        select(col(AttemptRow.run_id))
+        .join(CaseRow, col(CaseRow.id) == col(AttemptRow.case_id))
+        .join(RunRow, col(RunRow.id) == col(AttemptRow.run_id))
+        .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite)
+        .group_by(col(AttemptRow.run_id), col(RunRow.opened))
+        .order_by(col(RunRow.opened).desc())
+        .limit(runs)
+    )
+    query = (
+        select(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), func.avg(AttemptRow.seconds))
+        .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
+        .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite, col(AttemptRow.run_id).in_(mine))
+        .group_by(col(CaseRow.id), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+    )
+    with reading() as session:
+        found = session.connection().execute(query).all()
+    return {CaseId(suite=suite, file=f, classname=c, name=n): float(mean) for f, c, n, mean in found}

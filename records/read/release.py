@@ -1,0 +1,75 @@
+"""Reading releases and rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select as columns
+from sqlmodel import col, select
+
+from domain.rollout import Status
+from records.read.page import Page, bounded, cut, older
+from records.session import reading
+from records.tables import ReleaseRow, RolloutRow, RolloutStepRow
+
+
+@dataclass(frozen=True)
+class RolloutDetail:
+    """A rollout with the steps it took, in order."""
+
+    rollout: RolloutRow
+    steps: Sequence[RolloutStepRow]
+
+
+def releases(
+    environment: str | None = None, limit: int = 50, *, service: str | None = None, after: str | None = None
+) -> Page[ReleaseRow]:
+    """Releases, the newest first; those older than the release `after`."""
+    limit = bounded(limit)
+    query = select(ReleaseRow).order_by(col(ReleaseRow.recorded).desc(), col(ReleaseRow.id).desc()).limit(limit + 1)
+    if environment is not None:
+        query = query.where(ReleaseRow.environment == environment)
+    if service is not None:
+        query = query.where(ReleaseRow.service == service)
+    if after is not None:
+        last = (
+            columns(col(ReleaseRow.recorded), col(ReleaseRow.id)).where(col(ReleaseRow.id) == after).scalar_subquery()
+        )
+        query = query.where(older((ReleaseRow.recorded, ReleaseRow.id), last))
+    with reading() as session:
+        return cut(session.exec(query).all(), limit, "id")
+
+
+def rollouts(
+    environment: str | None = None,
+    limit: int = 50,
+    *,
+    service: str | None = None,
+    unfinished: bool = False,
+    after: str | None = None,
+) -> Page[RolloutRow]:
+    """Rollouts, the newest first; those older than the rollout `after`. `unfinished`: only what may be taken up
+    again."""
+    limit = bounded(limit)
+    query = select(RolloutRow).order_by(col(RolloutRow.started).desc(), col(RolloutRow.id).desc()).limit(limit + 1)
+    if environment is not None:
+        query = query.where(RolloutRow.environment == environment)
+    if service is not None:
+        query = query.where(RolloutRow.service == service)
+    if unfinished:
+        query = query.where(col(RolloutRow.status).not_in([status.value for status in Status if status.over]))
+    if after is not None:
+        last = columns(col(RolloutRow.started), col(RolloutRow.id)).where(col(RolloutRow.id) == after).scalar_subquery()
+        query = query.where(older((RolloutRow.started, RolloutRow.id), last))
+    with reading() as session:
+        return cut(session.exec(query).all(), limit, "id")
+
+
+def rollout(rollout_id: str) -> RolloutDetail | None:
+    """One rollout, or None."""
+    steps = select(RolloutStepRow).where(RolloutStepRow.rollout_id == rollout_id)
+    steps = steps.order_by(col(RolloutStepRow.started), col(RolloutStepRow.index), col(RolloutStepRow.action))
+    with reading() as session:
+        found = session.get(RolloutRow, rollout_id)
+        return None if found is None else RolloutDetail(found, session.exec(steps).all())

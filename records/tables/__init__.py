@@ -1,0 +1,28 @@
+"""The rows. Domain values validate; rows store."""
+
+from records.tables.attempt import AttemptRow
+from records.tables.audit_entry import AuditEntryRow
+from records.tables.case import CaseRow
+from records.tables.finding import FindingRow
+from records.tables.load_summary import LoadSummaryRow
+from records.tables.project import ProjectRow
+from records.tables.release import ReleaseRow
+from records.tables.rollout import RolloutRow
+from records.tables.rollout_step import RolloutStepRow
+from records.tables.run import RunRow, RunState
+from records.tables.stage import StageRow
+
+__all__ = [
+    "AttemptRow",
+    "AuditEntryRow",
+    "CaseRow",
+    "FindingRow",
+    "LoadSummaryRow",
+    "ProjectRow",
+    "ReleaseRow",
+    "RolloutRow",
+    "RolloutStepRow",
+    "RunRow",
+    "RunState",
+    "StageRow",
+]

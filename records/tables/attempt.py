@@ -1,0 +1,44 @@
+"""One attempt at a case. Every one is kept: a stage done again adds its attempts beside the earlier ones.
+
+The key is derived from all that the attempt says, so that recording the same attempt twice (a retried task, a journal
+read again) leaves one row, while another result under the same number is another row and hides nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from domain.cases import Attempt
+from records.tables.columns import CleanText, UtcDateTime
+
+
+def attempt_key(run_id: str, stage: str, case_key: str, attempt: Attempt) -> str:
+    """32 hex digits."""
+    parts = (run_id, stage, case_key, str(attempt.number), attempt.status, repr(attempt.seconds))
+    text = "\0".join((*parts, attempt.message, attempt.output))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class AttemptRow(SQLModel, table=True):
+    """`recorded` orders executions of a stage, `number` the attempts of one execution."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        Index("ix_attempts_run_id_stage", "run_id", "stage"),
+        Index("ix_attempts_case_id_recorded", "case_id", "recorded"),
+    )
+
+    key: str = Field(primary_key=True, sa_type=CleanText)
+    run_id: str = Field(foreign_key="runs.id", sa_type=CleanText)
+    stage: str = Field(sa_type=CleanText)
+    case_id: str = Field(foreign_key="cases.id", sa_type=CleanText)
+    number: int
+    status: str = Field(sa_type=CleanText)
+    seconds: float = 0.0
+    message: str = Field(default="", sa_type=CleanText)
+    output: str = Field(default="", sa_type=CleanText)
+    recorded: datetime = Field(sa_type=UtcDateTime)

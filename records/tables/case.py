@@ -1,0 +1,31 @@
+"""A test case, once per project. Its key is derived from its identity, so that any process can name it unasked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from domain.cases import CaseId
+from records.tables.columns import CleanText, UtcDateTime
+
+
+def case_key(project: str, case: CaseId) -> str:
+    """32 hex digits, the same for the same case of the same project everywhere."""
+    text = "\0".join((project, case.suite, case.file, case.classname, case.name))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class CaseRow(SQLModel, table=True):
+    __tablename__ = "cases"
+    __table_args__ = (Index("ix_cases_project_suite", "project", "suite"),)
+
+    id: str = Field(primary_key=True, sa_type=CleanText)
+    project: str = Field(foreign_key="projects.name", sa_type=CleanText)
+    suite: str = Field(sa_type=CleanText)
+    file: str = Field(default="", sa_type=CleanText)
+    classname: str = Field(default="", sa_type=CleanText)
+    name: str = Field(sa_type=CleanText)
+    first_seen: datetime = Field(sa_type=UtcDateTime)
