@@ -1,0 +1,278 @@
+"""The locked environment that a bundle runs in, under `store/environments/<key>`.
+
+Two layers. The dependencies are keyed by what was asked for and the interpreter, so that a change of the code does not
+install them again; the project itself, where it can be built, is a thin environment over them, keyed by the source.
+It is really installed rather than put on PYTHONPATH, because services ask for their own version, entry points and
+generated files. A release that is still running keeps its own thin environment, whatever is built meanwhile.
+
+A virtual environment cannot be made elsewhere and moved (its scripts hold its path): a marker written last says that
+it is whole, and a file lock, which dies with its holder, keeps two builders apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import tomllib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from domain.errors import SpecError, ToolError
+from domain.requirements import Wanted, detect, gather, of_metadata
+from domain.spec import Build
+from domain.supply import Source
+from tasks import manifest
+from tasks.execute import execute, find
+from tasks.snapshot import room, work_copy
+from toolchain.builders import bundle
+from toolchain.command import Command, Ran
+
+_FACTS = (
+    "import json, platform, sys;"
+    "print(json.dumps([platform.python_implementation(), platform.python_version(), platform.platform(),"
+    " platform.machine(), sys.base_prefix]))"
+)
+
+
+class Locked(NamedTuple):
+    """A whole environment: its folder (with bin/python), its lock's digest (`sha256:<hex>`) and the lock."""
+
+    folder: Path
+    lock_digest: str
+    lock_file: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+
+async def locked_environment(source: Source, build: Build, store: Path, extra: Sequence[str] = ()) -> Locked:
+    """The environment of a source, made when it is not there. Nothing is asked of the network when it is.
+
+    `extra` are further requirements, those of the tests: they come into an environment of their own, in which what
+    the service uses has the very versions of the service's own lock.
+
+    SpecError for requirements that cannot be read or an interpreter that is not there, ToolError with pip's own words
+    when pip fails, TesError when the disk is full.
+    """
+    store = store.absolute()
+    with room(store):
+        (store / "environments").mkdir(parents=True, exist_ok=True)
+        wanted = _wanted(source, build)
+        kitchen = _Kitchen(source, build, store, *await _interpreter(build))
+        runtime = await kitchen.environment(wanted)
+        if not extra:
+            return runtime
+        more = gather(extra, _reader(source), key="tests.requirements")
+        held = bundle.pins(runtime.lock_file.read_text())
+        both = wanted.without_hashes().and_also(more.without_hashes())
+        return await kitchen.environment(both.and_also(Wanted(constraints=held)))
+
+
+def _reader(source: Source) -> Callable[[str], str]:
+    return lambda path: (Path(source.root) / path).read_text("utf-8")
+
+
+def _wanted(source: Source, build: Build) -> Wanted:
+    root = Path(source.root)
+    entries = build.requirements
+    if entries is None:
+        try:
+            pyproject = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+        except FileNotFoundError:
+            pyproject = {}
+        except ValueError as error:
+            raise SpecError(f"pyproject.toml of {source.project} is not TOML: {error}", fix="correct it") from error
+        entries = detect(lambda name: (root / name).is_file(), pyproject)
+    return gather(entries, _reader(source))
+
+
+async def _interpreter(build: Build) -> tuple[str, tuple[str, ...]]:
+    """The interpreter's path and the facts that decide which packages fit it."""
+    if build.python is None:
+        version, machine = platform.python_version(), platform.machine()
+        return sys.executable, (
+            platform.python_implementation(),
+            version,
+            platform.platform(),
+            machine,
+            sys.base_prefix,
+        )
+    named = Path(build.python).expanduser() if "/" in build.python else find(build.python)
+    if named is None or not named.exists():
+        raise SpecError(f"build.python: {build.python!r} is not here", fix="install it, or leave build.python out")
+    with tempfile.TemporaryDirectory() as scratch:
+        ran = await execute(Command(argv=(str(named), "-I", "-c", _FACTS), timeout=60), Path(scratch))
+        try:
+            return str(named), tuple(json.loads(ran.stdout.read_bytes()))
+        except ValueError as error:
+            raise SpecError(
+                f"build.python: {build.python!r} does not run: {ran.tail(200)}", fix="name a Python interpreter"
+            ) from error
+
+
+class _Kitchen(NamedTuple):
+    """All that the steps of making an environment share."""
+
+    source: Source
+    build: Build
+    store: Path
+    python: str
+    facts: tuple[str, ...]
+
+    def _folder(self, *inputs: object) -> Path:
+        text = json.dumps([2, self.facts, *inputs])
+        return self.store / "environments" / hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    async def environment(self, wanted: Wanted) -> Locked:
+        """Dependencies alone, or the project's thin environment over them."""
+        if not wanted.project:
+            return await self._dependencies(wanted)
+        wheel = await self._wheel()
+        if not wanted.hashed:
+            lines = of_metadata(bundle.requires(wheel), wanted.extras)
+            wanted = wanted.model_copy(update={"lines": tuple(dict.fromkeys((*wanted.lines, *lines)))})
+        return await self._project(await self._dependencies(wanted), wheel)
+
+    async def _dependencies(self, wanted: Wanted) -> Locked:
+        code = self.source.digest if wanted.local else ""
+        folder = self._folder("dependencies", wanted.lines, wanted.constraints, code)
+        async with _making(folder) as whole:
+            if whole is None:
+                work = folder / ".making"
+                await self._venv(folder)
+                text = ""
+                if wanted.lines:
+                    python = folder / "bin" / "python"
+                    command = bundle.install(python, work, wanted.lines, wanted.constraints, self.build.timeout)
+                    if wanted.local:
+                        # Building a folder writes into it; the snapshot must stay as it is.
+                        command = command.model_copy(update={"cwd": await work_copy(self.source, work / "source")})
+                    await self._run(command, work / "install", "install the requirements")
+                    text = bundle.lock(work / "report.json")
+                whole = await asyncio.to_thread(_finish, folder, text)
+        return whole
+
+    async def _wheel(self) -> Path:
+        folder = self._folder("wheel", self.source.digest)
+        async with _making(folder) as whole:
+            if whole is None:
+                work = folder / ".making"
+                await self._venv(folder)
+                project = await work_copy(self.source, work / "source")
+                command = bundle.wheel(folder / "bin" / "python", project, folder / "wheel", self.build.timeout)
+                # The snapshot has no .git to ask; only this one build sees the variable.
+                version = {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.0+{self.source.version}"}
+                command = command.model_copy(update={"environment": version})
+                await self._run(command, work / "build", "build the project")
+                await asyncio.to_thread(_finish, folder, "")
+        found = sorted((folder / "wheel").glob("*.whl"))
+        if len(found) != 1:
+            raise ToolError(f"building {self.source.project} gave {len(found)} wheels", fix="check its build backend")
+        return found[0]
+
+    async def _project(self, below: Locked, wheel: Path) -> Locked:
+        folder = self._folder("project", below.folder.name, self.source.digest)
+        async with _making(folder) as whole:
+            if whole is None:
+                await self._venv(folder)
+                await asyncio.to_thread(_layer, folder, below.folder)
+                command = bundle.install_wheel(folder / "bin" / "python", wheel, self.build.timeout)
+                await self._run(command, folder / ".making" / "install", "install the project")
+                whole = await asyncio.to_thread(_finish, folder, below.lock_file.read_text())
+        return whole
+
+    async def _venv(self, folder: Path) -> None:
+        command = bundle.create(self.python, folder, 120.0)
+        # Beside the folder, which venv clears.
+        out = folder.with_name(f".{folder.name}.venv")
+        try:
+            await self._run(command, out, "make a virtual environment")
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    async def _run(self, command: Command, out: Path, what: str) -> Ran:
+        ran = await execute(command, out)
+        if ran.timed_out:
+            raise ToolError(
+                f"pip could not {what} of {self.source.project} within {command.timeout:.0f} s (build.timeout): "
+                f"{bundle.trouble(ran)}",
+                fix="raise build.timeout, or look at the connection to the package index",
+            )
+        if ran.exit_code != 0:
+            raise ToolError(
+                f"pip could not {what} of {self.source.project} (exit {ran.exit_code}): {bundle.trouble(ran)}",
+                fix=f"try it by hand with {self.python}; requirements come from tes.yaml, else are detected",
+            )
+        return ran
+
+
+def _whole(folder: Path) -> Locked | None:
+    """The environment if its marker is there, it was not moved, and its interpreter is still installed."""
+    try:
+        marker = json.loads((folder / "complete.json").read_bytes())
+        text = (folder / "lock.txt").read_bytes()
+    except (OSError, ValueError):
+        return None
+    digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
+    same = marker.get("folder") == str(folder) and marker.get("lock") == digest
+    return Locked(folder, digest, folder / "lock.txt") if same and (folder / "bin" / "python").exists() else None
+
+
+def _finish(folder: Path, lock: str) -> Locked:
+    shutil.rmtree(folder / ".making", ignore_errors=True)
+    digest = f"sha256:{hashlib.sha256(lock.encode()).hexdigest()}"
+    manifest.write(folder / "lock.txt", lock)
+    manifest.write(folder / "complete.json", json.dumps({"folder": str(folder), "lock": digest}))
+    return Locked(folder, digest, folder / "lock.txt")
+
+
+def _layer(folder: Path, below: Path) -> None:
+    """Make what is installed below importable and its commands runnable with this environment's interpreter."""
+    packages = {path.relative_to(below) for path in below.glob("lib/python*/site-packages")}
+    for relative in packages:
+        line = f"import site; site.addsitedir({str(below / relative)!r})\n"
+        (folder / relative / "dependencies.pth").write_text(line)
+    there, here = os.fsencode(below / "bin"), os.fsencode(folder / "bin")
+    for script in (below / "bin").iterdir():
+        target = folder / "bin" / script.name
+        if target.exists() or script.name.startswith(("python", "activate", "Activate")):
+            continue
+        content = script.read_bytes()
+        if content.startswith(b"#!") and there in content[:1024]:
+            target.write_bytes(content[:1024].replace(there, here) + content[1024:])
+            target.chmod(0o755)
+        else:
+            target.symlink_to(script)
+
+
+@contextlib.asynccontextmanager
+async def _making(folder: Path) -> AsyncIterator[Locked | None]:
+    """Yields the whole environment, or None to the one caller that may make it now."""
+    if (whole := _whole(folder)) is not None:
+        yield whole
+        return
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.1)
+        whole = _whole(folder)
+        if whole is None:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            yield whole
+        finally:
+            if _whole(folder) is None:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
