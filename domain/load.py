@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from domain.spec import Thresholds
 from domain.verdict import Outcome, Value, Verdict
 
@@ -9,7 +12,8 @@ from domain.verdict import Outcome, Value, Verdict
 class LoadSummary(Value):
     """One run against one target. Times in seconds, rates as ratios 0..1.
 
-    `checks` is None when the script had none. `crossed` are the script's own thresholds that were crossed.
+    `checks` is the share that passed, None when the script had none; `failed_checks` names the worst that did not.
+    `crossed` are the script's own thresholds that were crossed.
     `problems` are the reasons why the numbers cannot be trusted (script errors, interrupted).
     """
 
@@ -26,12 +30,18 @@ class LoadSummary(Value):
     p99: float = 0.0
     max: float = 0.0
     checks: float | None = None
+    failed_checks: tuple[str, ...] = ()
     crossed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
     def error_rate(self) -> float:
         return self.failed / self.requests if self.requests else 1.0
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The nearest-rank quantile of ascending values (Hyndman and Fan, 1996, definition 1); 0.0 of nothing."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
 def judge(summary: LoadSummary, limits: Thresholds, gate: str = "load") -> Verdict:
@@ -59,7 +69,8 @@ def judge(summary: LoadSummary, limits: Thresholds, gate: str = "load") -> Verdi
         if summary.checks is None:
             blind.append("the run made no checks, so nothing says that the answers were right")
         elif summary.checks < limits.checks:
-            broken.append(f"checks {summary.checks:.2%} < {limits.checks:.2%}")
+            which = f" ({'; '.join(summary.failed_checks)})" if summary.failed_checks else ""
+            broken.append(f"checks {summary.checks:.2%} < {limits.checks:.2%}{which}")
         else:
             told.append(f"checks {summary.checks:.2%}")
     if summary.requests < limits.min_requests:

@@ -106,7 +106,7 @@ def _blind(ran: Ran, request: ScanRequest, results: tuple[Result, ...]) -> Itera
         if when is None:
             yield "the age of the vulnerability database is not known"
         elif too_old(when, datetime.now(UTC)):
-            yield f"the vulnerability database is of {when:%Y-%m-%d}, too old: renew it (trivy image --download-db-only)"
+            yield f"the vulnerability database is too old ({when:%Y-%m-%d}): trivy image --download-db-only renews it"
     for result in results:
         if result.error:
             yield f"not examined: {one_line(result.target, 120)}: {one_line(result.error, 160)}"
