@@ -60,7 +60,7 @@ lock: ## renew requirements/*.txt from pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	$(LOCK) pyproject.toml requirements/build.in --extra scan --extra load --output-file requirements/run.txt $(LOCK_ARGS)
 	$(LOCK) pyproject.toml requirements/build.in --extra scan --extra load --extra postgres --extra dev --constraint requirements/run.txt --output-file requirements/test.txt $(LOCK_ARGS)
-	$(LOCK) pyproject.toml requirements/build.in --extra postgres --extra docker --constraint requirements/test.txt --output-file requirements/image.txt $(LOCK_ARGS)
+	$(LOCK) pyproject.toml requirements/build.in --extra postgres --extra redis --extra docker --constraint requirements/test.txt --output-file requirements/image.txt $(LOCK_ARGS)
 
 clean: down ## stop everything and remove .venv and caches
 	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .pytest_cache .mypy_cache .hypothesis .import_linter_cache

@@ -17,9 +17,14 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
 fi
-echo "Installing $lock (once; a minute or two)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
+# Compiling on first import instead of here saves a quarter of the time and touches only what is used.
+echo "Installing $lock (once; about half a minute)"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement "$lock"
+# Prefect's migrated, empty database, which every fresh home copies: eight seconds that need not come after the rest.
+"$venv/bin/python" -m cli.runtime.template >/dev/null &
+template=$!
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+wait "$template"
 echo "$state" >"$stamp"
 # The test lock holds all of the run lock, at the same versions.
 [ "$kind" = test ] && cat requirements/run.txt pyproject.toml | cksum >"$venv/installed-run"
