@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,17 +24,25 @@ POOLS = Path(__file__).parent / "pools"
 
 
 async def setup(
-    api_url: str, *, root: Path | None = None, remember: Path | None = None, source: Path | None = None
+    api_url: str,
+    *,
+    root: Path | None = None,
+    remember: Path | None = None,
+    source: Path | None = None,
+    interpreter: str | None = None,
 ) -> bool:
     """Register everything of prefect.yaml (or `source`) at this API; False when `remember` has the digest of just that.
 
     `root` is what a parameter `project: .` stands for: a run starts in a folder of its own. A deployment whose flow is
-    not installed is left out, and the next `setup` looks again.
+    not installed is left out, and the next `setup` looks again. `interpreter` is the Python of every worker of the pool,
+    if they share one: naming it starts a run 1 s sooner.
     """
     root = (root or Path.cwd()).resolve()
     wanted = definitions(source)
     present = [one for one in wanted if _module(one) is not None]
     template = json.loads((POOLS / "process.json").read_text())
+    if interpreter:
+        template["variables"]["properties"]["command"]["default"] = shlex.join([interpreter, "-m", "prefect.engine"])
     digest = _digest(api_url, root, wanted, present, template)
     if remember is not None and remember.exists() and remember.read_text() == digest:
         return False

@@ -24,7 +24,7 @@ class Child:
 
     def argv(self, pipe: int) -> list[str]:
         """The command line; `pipe` ends when the supervisor does."""
-        return [sys.executable, "-m", "cli.runtime.child", str(pipe), self.module, *self.arguments]
+        return [sys.executable, "-P", "-m", "cli.runtime.child", str(pipe), self.module, *self.arguments]
 
     def environment(self, state: State) -> dict[str, str]:
         """The whole environment of the process."""

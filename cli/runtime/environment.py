@@ -7,6 +7,7 @@ everything that Prefect writes is below the home.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from cli.runtime.process import MARK
@@ -46,4 +47,6 @@ def child_environment(state: State) -> dict[str, str]:
     own[MARK] = state.id
     own["TES_HOME"] = str(state.home)
     own["PYTHONUNBUFFERED"] = "1"
+    # Tools that were installed with us are found without activating the environment.
+    own["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)])
     return own

@@ -16,7 +16,8 @@ def answers(url: str, timeout: float) -> bool:
         with socket.create_connection((parts.hostname or "", parts.port or 80), timeout) as connection:
             connection.settimeout(timeout)
             connection.sendall(request)
-            return connection.recv(64).split(maxsplit=2)[1:2] == [b"200"]
+            line = connection.recv(64).split(maxsplit=2)
+            return len(line) > 1 and line[0].startswith(b"HTTP/") and line[1] == b"200"
     except OSError:
         return False
 

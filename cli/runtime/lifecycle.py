@@ -41,9 +41,7 @@ async def up(*, wait: bool = True, progress: Callable[[str], None] = lambda _: N
                 await _end(_left(state), 5.0)
             progress("starting the Prefect server, a worker and the API service")
             state = await _start(home)
-    if wait:
-        await _wait_until_ready(state, progress)
-    return state.runtime
+    return await _wait_until_ready(state, progress) if wait else state.runtime
 
 
 async def ensure(progress: Callable[[str], None] = lambda _: None, *, wait: bool = True) -> Runtime:
@@ -111,7 +109,7 @@ async def _start(home: Path) -> State:
     environment.setdefault("TES_PROJECT_ROOT", str(Path.cwd()))
     with errors.open("wb") as output:
         spawned = subprocess.Popen(
-            [sys.executable, "-m", "cli.runtime.supervisor"],
+            [sys.executable, "-P", "-m", "cli.runtime.supervisor"],
             env=environment,
             cwd=home,
             stdin=subprocess.DEVNULL,
@@ -131,7 +129,7 @@ async def _start(home: Path) -> State:
     raise ToolError(f"the runtime's supervisor did not start:\n{log.tail(errors)}", fix=f"see {errors.parent}")
 
 
-async def _wait_until_ready(state: State, progress: Callable[[str], None]) -> None:
+async def _wait_until_ready(state: State, progress: Callable[[str], None]) -> Runtime:
     deadline = time.monotonic() + READY_TIMEOUT_S
     await wait_for_api(state.runtime, READY_TIMEOUT_S)
     progress(f"Prefect answers at {state.prefect_url}")
@@ -146,8 +144,9 @@ async def _wait_until_ready(state: State, progress: Callable[[str], None]) -> No
         current = _still_supervised(state.home)
         if current.children["service"].restarts >= SERVICE_TRIES or time.monotonic() > deadline:
             progress(f"the API service does not come up: see {log.logs(state.home) / 'service.log'}")
-            return
+            return current.runtime
     progress(f"the API service answers at {state.service_url}")
+    return current.runtime
 
 
 def _still_supervised(home: Path) -> State:

@@ -27,7 +27,12 @@ async def run(pool: str) -> None:
     api_url, home = os.environ["PREFECT_API_URL"], Path(os.environ["TES_HOME"])
     if not await health.wait(f"{api_url}/health", SERVER_TIMEOUT_S):
         sys.exit(f"no Prefect server answered at {api_url} within {SERVER_TIMEOUT_S:.0f} s")
-    done = await setup(api_url, root=Path(os.environ["TES_PROJECT_ROOT"]), remember=prefect_home(home) / "registered")
+    done = await setup(
+        api_url,
+        root=Path(os.environ["TES_PROJECT_ROOT"]),
+        remember=prefect_home(home) / "registered",
+        interpreter=sys.executable,
+    )
     print("pool and deployments registered" if done else "pool and deployments are as they were", flush=True)
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     worker = ProcessWorker(
