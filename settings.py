@@ -20,12 +20,25 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="records; SQLite under home when not set")
     service_port: int = Field(8000, description="the API service's port; the next free one when it is taken")
     prefect_api_url: str | None = Field(None, description="a Prefect server to use instead of the embedded one")
+    osv_url: str | None = Field(None, description="an OSV service for pip_audit to ask instead of PyPI's")
+    trivy_db_repository: str | None = Field(None, description="an OCI registry that holds Trivy's database")
+    trivy_cache_dir: str | None = Field(None, description="where Trivy's database lies or is put")
     actor: str | None = Field(None, description="who acts, for the audit log; the login name when not set")
 
     @property
     def state(self) -> Path:
         """`home`, absolute."""
         return self.home.expanduser().absolute()
+
+    @property
+    def scanner_options(self) -> dict[str, str]:
+        """What the scanners are told beyond the project's own wishes."""
+        options = {
+            "osv_url": self.osv_url,
+            "db_repository": self.trivy_db_repository,
+            "cache_dir": self.trivy_cache_dir,
+        }
+        return {key: value for key, value in options.items() if value}
 
     @property
     def records_url(self) -> str:

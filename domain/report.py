@@ -1,0 +1,71 @@
+"""What a run says in the end: every stage with its verdict, the decision, and where the environment stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from domain.policy import Decision, Mode, Policy, decide
+from domain.verdict import Outcome, Value, Verdict
+
+# The order of the pipeline; `tes release --from STAGE` names one of these.
+STAGES = ("build", "scan", "tests", "load", "deploy", "verify")
+
+
+class Stage(Value):
+    """One finished stage: `name` is `tests.unit`, `scan.bandit`; `payload` is what later stages need of it, as JSON."""
+
+    name: str
+    verdict: Verdict
+    payload: dict[str, Any] = Field(default_factory=dict)
+    reused_from: str | None = Field(None, description="the run whose verdict is quoted")
+    seconds: float = 0.0
+    mode: Mode = Mode.BLOCKING
+
+    @property
+    def group(self) -> str:
+        """The pipeline's stage that it belongs to: `scan.bandit` → `scan`."""
+        return self.name.partition(".")[0]
+
+
+class Report(Value):
+    """All of a run, for the exit code, the table and `--json`."""
+
+    run: str
+    kind: str
+    project: str
+    environment: str | None = None
+    version: str | None = None
+    outcome: Outcome
+    decision: Decision
+    stages: tuple[Stage, ...] = ()
+    skipped: tuple[str, ...] = Field((), description="stages that were not reached")
+    address: str = ""
+    state: str = Field("", description="where the environment stands, in a sentence")
+    seconds: float = 0.0
+    evidence: str = Field("", description="folder with the tools' reports and logs")
+
+
+def weigh(stages: Sequence[Stage], policy: Policy, required: Sequence[str] = ()) -> Decision:
+    """The decision over the stages so far; `required` are gates that must have spoken."""
+    return decide(policy, [stage.verdict for stage in stages], required)
+
+
+def can_start_at(stage: str, start_at: str | None) -> bool:
+    """Whether a finished `stage` may be reused when the run was told to start at `start_at`: only what comes before."""
+    if start_at is None:
+        return True
+    return STAGES.index(stage.partition(".")[0]) < STAGES.index(start_at)
+
+
+def not_reached(stages: Sequence[Stage], planned: Sequence[str]) -> tuple[str, ...]:
+    """The planned pipeline stages of which nothing was heard, in order."""
+    heard = {stage.group for stage in stages}
+    return tuple(name for name in planned if name not in heard)
+
+
+def silent(gate: str, why: str) -> Verdict:
+    """The verdict of a gate that could not look."""
+    return Verdict(gate=gate, outcome=Outcome.INCONCLUSIVE, reasons=(why,))

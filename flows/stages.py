@@ -1,0 +1,48 @@
+"""The stages as the flows compose them: each hears what its tasks say."""
+
+from __future__ import annotations
+
+import asyncio
+
+from domain.supply import Artifact, Source
+from tasks.build import build
+from tasks.course import Course
+from tasks.deploy import roll_out
+from tasks.execution import no_tests, tests
+from tasks.load import load
+from tasks.prepare import accepted
+from tasks.scan import scan
+from tasks.source import source
+
+
+async def built(course: Course) -> tuple[Source, Artifact | None]:
+    """The source held still, and the artifact made of it; None when the build did not pass."""
+    files = await source(course.run)
+    stage = await build(course.run, files, await accepted(course.run))
+    course.heard([stage])
+    return files, Artifact.model_validate(stage.payload["artifact"]) if stage.verdict.passed else None
+
+
+async def scanned(course: Course, files: Source, artifact: Artifact) -> None:
+    """Every scanner, side by side."""
+    course.heard(await asyncio.gather(*(scan(course.run, files, artifact, s) for s in course.run.spec.scan.scanners)))
+
+
+async def tested(course: Course, files: Source) -> None:
+    """Every suite, side by side; without one, that nothing was proved."""
+    suites = course.run.spec.tests.suites
+    runs = [no_tests(course.run, files)] if suites is None else [tests(course.run, files, suite) for suite in suites]
+    course.heard(await asyncio.gather(*runs))
+
+
+async def loaded(course: Course, files: Source, artifact: Artifact) -> None:
+    """The load that the project asks for; nothing where it asks for none."""
+    if "load" in course.planned:
+        course.heard([await load(course.run, files, artifact)])
+
+
+async def rolled_out(course: Course, files: Source, artifact: Artifact) -> None:
+    """Deploy and verify."""
+    placed = await roll_out(course.run, files, artifact)
+    course.heard(placed.stages)
+    course.version, course.address, course.state = placed.version, placed.address, placed.state

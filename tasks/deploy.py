@@ -1,0 +1,226 @@
+"""The deploy and verify stages: a release is rolled out, looked at, and taken back by itself when it is bad."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from blocks.platforms import platform_named
+from blocks.platforms.protocol import HostsServices
+from domain.place import Lease, Release, ServiceState, Target
+from domain.release import compose
+from domain.report import Stage
+from domain.rollout import Action, Rollout, Status, Verb, abort, plan
+from domain.spec import EnvironmentSpec
+from domain.supply import Artifact, Source
+from domain.verdict import Outcome, Value, Verdict, worst
+from tasks import progress, recording
+from tasks.kinds import act, observe
+from tasks.lease import held
+from tasks.publish import in_prefect
+from tasks.rollout import carry_out, step, unfinished
+from tasks.run import Run
+from tasks.stage import digest, finish
+from tasks.verify import verify
+
+# An action that was done, what came of it, and how long it took in seconds.
+Said = tuple[Action, Verdict, float]
+# A release that has been serving is looked at again, not baked again.
+STEADY_BAKE = 2.0
+
+
+class Placed(Value):
+    """Where a release ended up: its stages, and the environment as it is now."""
+
+    stages: tuple[Stage, ...]
+    version: str
+    address: str
+    state: str
+
+
+@act("{action}")
+async def change(
+    platform: HostsServices, lease: Lease, rollout: Rollout, action: Action, place: EnvironmentSpec
+) -> Verdict:
+    """One action that changes the environment."""
+    return await step(platform, lease, rollout, action, place)
+
+
+@observe("{action}")
+async def look(
+    platform: HostsServices, lease: Lease, rollout: Rollout, action: Action, place: EnvironmentSpec
+) -> Verdict:
+    """One action that only looks at it."""
+    return await step(platform, lease, rollout, action, place)
+
+
+async def as_task(
+    platform: HostsServices, lease: Lease, rollout: Rollout, action: Action, place: EnvironmentSpec
+) -> Verdict:
+    """The action as a Prefect task of its kind, or bare where there is no Prefect run."""
+    if not in_prefect():
+        return await step(platform, lease, rollout, action, place)
+    kind = look if action.verb in (Verb.WAIT_READY, Verb.VERIFY) else change
+    return await kind(platform, lease, rollout, action, place)
+
+
+def sentence(target: Target, state: ServiceState) -> str:
+    """Where the environment stands, for a person."""
+    if state.stable is None:
+        return f"{target}: nothing is released"
+    shares = [f"{r.release.version} {r.weight} %" for r in state.releases if r.weight]
+    return f"{target}: {state.stable} is stable; traffic: {', '.join(shares) or 'none'}"
+
+
+def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verdict, Verdict | None]:
+    """The verdicts of the stages deploy and verify of a rollout that is over."""
+    looked = [verdict for action, verdict, _ in said if action.verb is Verb.VERIFY]
+    checked = (
+        Verdict(
+            gate="verify",
+            outcome=worst(verdict.outcome for verdict in looked),
+            reasons=_told(looked),
+            metrics=looked[-1].metrics,
+        )
+        if looked
+        else None
+    )
+    version, back = rollout.release.version, rollout.stable or "nothing"
+    metrics = {"steps": float(len(said)), "seconds": seconds}
+    if rollout.status is Status.HALTED:
+        reasons: tuple[str, ...] = (f"halted, nothing was taken away: {rollout.reason}",)
+        return Verdict(gate="deploy", outcome=Outcome.FAIL, reasons=reasons, metrics=metrics), checked
+    if rollout.promoted:
+        reasons = (f"{version} promoted in {seconds:.1f} s, {len(said)} steps",)
+        if rollout.status is Status.ABORTED:
+            reasons += (f"then taken back to {back}: {rollout.reason}",)
+        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics), checked
+    reasons = (f"{version} was not promoted: {rollout.reason}", f"{back} has all traffic")
+    blind = bool(said) and any(v.outcome is Outcome.INCONCLUSIVE for a, v, _ in said) and not _failed(said)
+    outcome = Outcome.INCONCLUSIVE if blind else Outcome.FAIL
+    return Verdict(gate="deploy", outcome=outcome, reasons=reasons, metrics=metrics), checked
+
+
+def _failed(said: Sequence[Said]) -> bool:
+    return any(verdict.outcome is Outcome.FAIL for _, verdict, _ in said)
+
+
+def _told(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    bad = [verdict for verdict in verdicts if not verdict.passed]
+    return tuple(dict.fromkeys(reason for verdict in bad or verdicts[-1:] for reason in verdict.reasons))
+
+
+def new_rollout(
+    target: Target, release: Release, state: ServiceState, strategy: str, actions: tuple[Action, ...]
+) -> Rollout:
+    """A rollout from what is stable now."""
+    return Rollout(
+        id=os.urandom(8).hex(),
+        target=target,
+        release=release,
+        stable=state.stable,
+        strategy=strategy,
+        plan=actions,
+        started=time.time(),
+    )
+
+
+async def _begun(run: Run, platform: HostsServices, lease: Lease, release: Release) -> Rollout:
+    """The rollout to carry out: what a killed run left behind is taken up when it is of the same release, and taken
+    back when it is of another."""
+    left = await unfinished(platform, lease)
+    if left is not None and left.release.version == release.version and left.status is Status.PROGRESSING:
+        progress.working("deploy", f"taking up the rollout that was left at {left.action}")
+        return left
+    if left is not None:
+        progress.working("deploy", f"taking back the rollout of {left.release.version} that was left behind")
+        await roll(run, platform, lease, abort(left, "left behind by a run that was killed"), run.place)
+    state = await platform.inspect(lease.target)
+    migrates = release.migrations is not None
+    actions = plan(run.place, first=state.stable is None, migrates=migrates)
+    return new_rollout(lease.target, release, state, run.place.strategy, actions)
+
+
+async def roll(
+    run: Run, platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec
+) -> tuple[Rollout, list[Said]]:
+    """Carries a rollout out, step by step into the records and the audit log."""
+    said: list[Said] = []
+
+    async def kept(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+        said.append((action, verdict, time.time() - began))
+        await recording.rollout_step(now, action, verdict, began)
+
+    await recording.release(rollout.release, lease.target.environment)
+    await recording.rollout(rollout)
+    over = await carry_out(platform, lease, rollout, place, take=as_task, kept=kept)
+    await recording.rollout(over)
+    await recording.audit(
+        run.actor,
+        f"rollout.{over.status}",
+        str(lease.target),
+        version=over.release.version,
+        stable=over.stable,
+        strategy=over.strategy,
+        reason=over.reason,
+    )
+    return over, said
+
+
+async def _already(platform: HostsServices, target: Target, version: str) -> bool:
+    """Whether this very release is stable, whole, and alone with the traffic."""
+    state = await platform.inspect(target)
+    there = state.of(version)
+    return state.stable == version and there is not None and there.ready and there.weight == 100
+
+
+async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
+    """Brings the artifact to the run's environment and verifies it there; a bad one goes back by itself."""
+    assert run.environment is not None
+    release = compose(run.spec, run.place, source, artifact, run.version or run.ref)
+    target = Target(service=release.service, environment=run.environment)
+    platform = await platform_named(run.place.platform)
+    progress.began("deploy")
+    began = time.time()
+    checked: Verdict | None
+    async with held(platform, target, run.holder, say=lambda text: progress.working("deploy", text)) as lease:
+        if await unfinished(platform, lease) is None and await _already(platform, target, release.version):
+            deploy, checked, baked = await _verified_again(platform, target, release, run.place)
+        else:
+            over, said = await roll(run, platform, lease, await _begun(run, platform, lease, release), run.place)
+            baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
+            deploy, checked = judged(over, said, time.time() - began - baked)
+    return await placed(run, platform, target, release.version, deploy, checked, began, baked)
+
+
+async def placed(
+    run: Run,
+    platform: HostsServices,
+    target: Target,
+    version: str,
+    deploy: Verdict,
+    checked: Verdict | None,
+    began: float,
+    baked: float,
+) -> Placed:
+    """Finishes the stages deploy and verify, and looks where the environment stands now."""
+    key = digest("deploy", {"target": str(target), "version": version})
+    took = time.time() - began - baked
+    stages = [await finish(run, Stage(name="deploy", verdict=deploy, seconds=took), key, began)]
+    if checked is not None:
+        stages.append(await finish(run, Stage(name="verify", verdict=checked, seconds=baked), key, began))
+    state = await platform.inspect(target)
+    return Placed(stages=tuple(stages), version=version, address=state.address, state=sentence(target, state))
+
+
+async def _verified_again(
+    platform: HostsServices, target: Target, release: Release, place: EnvironmentSpec
+) -> tuple[Verdict, Verdict, float]:
+    why = f"{release.version} is stable and has all traffic already"
+    deploy = Verdict(gate="deploy", outcome=Outcome.PASS, reasons=(why,), reused=True)
+    began = time.time()
+    how = place.verify
+    short = min(how.bake, STEADY_BAKE)
+    checked = await verify(platform, target, release.version, how, short, release.health.path, public=True)
+    return deploy, checked, time.time() - began

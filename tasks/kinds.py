@@ -1,0 +1,60 @@
+"""The whole retry and cache policy of the system: three kinds of task.
+
+`derive` computes something from content: retried, and its result reused by the digest of its inputs (the reuse itself
+is in `tasks/stage.py`, over the records: docs/decisions/0001-reuse-lives-in-the-records.md). `observe` looks at the
+world: retried when the world did not answer, never reused. `act` changes it: never retried by Prefect; the verb is idempotent
+and the rollout machine decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import exponential_backoff
+
+from domain.errors import Unavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RETRIES = 2
+
+
+def _no_answer(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.data, Unavailable)
+
+
+def _kind(name: str, run_name: str, retries: int) -> Callable[[Callable[P, R]], Task[P, R]]:
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        return Task(
+            fn=function,
+            task_run_name=run_name or None,
+            tags=[name],
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=retries,
+            retry_delay_seconds=exponential_backoff(backoff_factor=1) if retries else None,
+            retry_jitter_factor=0.5 if retries else None,
+            retry_condition_fn=_no_answer if retries else None,
+        )
+
+    return decorate
+
+
+def derive(run_name: str = "") -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Computes from content: build, scan, a shard's result."""
+    return _kind("derive", run_name, RETRIES)
+
+
+def observe(run_name: str = "") -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Looks at the world: inspect, measure."""
+    return _kind("observe", run_name, RETRIES)
+
+
+def act(run_name: str = "") -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Changes the world: shift traffic, promote."""
+    return _kind("act", run_name, 0)

@@ -1,0 +1,85 @@
+"""Everything that can be refused is refused here, before anything has moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blocks.platforms import platform_named
+from domain.errors import CapabilityError, SpecError
+from domain.report import STAGES
+from domain.rollout import plan, requires
+from settings import settings
+from tasks import recording
+from tasks.run import Run, actor, holder, new_run_id
+from tasks.snapshot import take
+from tasks.spec_file import load_spec
+
+
+async def prepare(
+    kind: str,
+    project: str,
+    *,
+    environment: str | None = None,
+    ref: str | None = None,
+    version: str | None = None,
+    start_at: str | None = None,
+) -> Run:
+    """Reads and checks the configuration and opens the run.
+
+    SpecError or CapabilityError names what is wrong; Unavailable when the records do not answer.
+    """
+    root = Path(project).expanduser().absolute()
+    spec = load_spec(await _where_the_spec_is(root, ref)).spec
+    if start_at is not None and start_at not in STAGES:
+        raise SpecError(f"there is no stage {start_at!r}", fix=f"one of: {', '.join(STAGES)}")
+    if environment is not None and environment not in spec.environments:
+        raise SpecError(
+            f"there is no environment {environment!r} in the tes.yaml of {root}",
+            fix=f"one of: {', '.join(spec.environments)}; or add environments.{environment}",
+        )
+    run_id = new_run_id()
+    run = Run(
+        id=run_id,
+        kind=kind,
+        project=spec.name or root.name,
+        root=root,
+        spec=spec,
+        environment=environment,
+        ref=ref,
+        version=version,
+        start_at=start_at,
+        actor=actor(),
+        holder=holder(run_id),
+        store=settings().state / "store",
+        folder=settings().state / "runs" / run_id,
+    )
+    if environment is not None:
+        await _platform_can(run)
+    await recording.opened(run)
+    return run
+
+
+async def _where_the_spec_is(root: Path, ref: str | None) -> Path:
+    # A revision is released as it was configured then, not as the work tree is now.
+    if ref is None:
+        return root
+    return Path((await take(root, settings().state / "store", name=root.name, ref=ref)).root)
+
+
+async def _platform_can(run: Run) -> None:
+    platform = await platform_named(run.place.platform)
+    migrates = run.spec.release is not None and run.spec.release.migrations is not None
+    needed = requires(plan(run.place, first=False, migrates=migrates))
+    lacking = needed - platform.capabilities
+    if lacking:
+        raise CapabilityError(
+            f"platform {run.place.platform} of environment {run.environment} cannot do: {', '.join(sorted(lacking))}",
+            fix="choose another platform or strategy in tes.yaml",
+        )
+
+
+async def accepted(run: Run) -> tuple[str, ...]:
+    """The kinds of artifact that the run's platform takes; any kind when the run goes nowhere."""
+    if run.environment is None:
+        return ("bundle", "image")
+    return tuple((await platform_named(run.place.platform)).artifact_kinds)

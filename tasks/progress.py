@@ -1,0 +1,50 @@
+"""Tells whoever listens how a run goes: the terminal of the command that started it, or nobody in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from domain.progress import Phase, Progress
+from domain.report import Report, Stage
+
+Listener = Callable[[Progress | Report], None]
+
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Calls `listener` for everything told inside the block."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def tell(event: Progress | Report) -> None:
+    """Passes an event on."""
+    for listener in _listeners:
+        listener(event)
+
+
+def began(stage: str) -> None:
+    tell(Progress(stage=stage, phase=Phase.STARTED))
+
+
+def working(stage: str, text: str, done: int = 0, total: int = 0) -> None:
+    tell(Progress(stage=stage, phase=Phase.WORKING, text=text, done=done, total=total))
+
+
+def ended(stage: Stage) -> None:
+    tell(
+        Progress(
+            stage=stage.name,
+            phase=Phase.FINISHED,
+            text=stage.verdict.reasons[0] if stage.verdict.reasons else "",
+            outcome=stage.verdict.outcome,
+            reused=stage.verdict.reused,
+            seconds=stage.seconds,
+        )
+    )

@@ -1,0 +1,87 @@
+"""What a person reads in the Prefect UI: one artifact a stage. Outside a Prefect run there is nobody to read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.context import FlowRunContext, TaskRunContext
+
+from domain.report import Report, Stage
+from tasks.run import Run
+
+_SIGN = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔"}
+
+
+def key(*parts: str) -> str:
+    """An artifact key: Prefect takes lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; a bar or a line break in a cell is made harmless."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(c).replace("|", "\\|").replace("\n", " ") for c in line) + " |" for line in lines
+    )
+
+
+def in_prefect() -> bool:
+    """Whether we are inside a flow or task run."""
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None
+
+
+def stage_page(stage: Stage) -> str:
+    """A stage as Markdown: verdict, reasons, numbers, and the stage's own table."""
+    verdict = stage.verdict
+    page = [f"# {_SIGN[verdict.outcome]} {stage.name}: {verdict.outcome}{' (reused)' if verdict.reused else ''}"]
+    page += [f"- {reason}" for reason in verdict.reasons]
+    if verdict.metrics:
+        page += ["", table(["measure", "value"], [[k, f"{v:g}"] for k, v in sorted(verdict.metrics.items())])]
+    rows = stage.payload.get("table")
+    if rows:
+        page += ["", table(rows[0], rows[1:])]
+    page += ["", *(f"- {e.name}: `{e.location}`" for e in verdict.evidence)]
+    return "\n".join(page)
+
+
+def report_page(report: Report) -> str:
+    """A whole run as Markdown, for the Prefect UI and a GitHub step summary."""
+    what = " ".join(filter(None, (report.project, report.version, report.environment and f"→ {report.environment}")))
+    rows = [
+        [
+            stage.name,
+            f"{_SIGN[stage.verdict.outcome]} {stage.verdict.outcome}",
+            "reused" if stage.verdict.reused else f"{stage.seconds:.1f} s",
+            stage.mode,
+            "; ".join(stage.verdict.reasons),
+        ]
+        for stage in report.stages
+    ] + [[name, "not reached", "", "", ""] for name in report.skipped]
+    page = [f"# {_SIGN[report.outcome]} {report.outcome}: {report.kind} {what}"]
+    page += [f"- {line}" for line in (*report.decision.reasons, *report.decision.advice)]
+    page += ["", table(["stage", "verdict", "time", "mode", "reasons"], rows), "", report.state]
+    if report.address:
+        page.append(f"\n[{report.address}]({report.address})")
+    return "\n".join(page)
+
+
+async def publish_stage(run: Run, stage: Stage) -> None:
+    """The stage's artifact in the Prefect UI."""
+    if in_prefect():
+        await acreate_markdown_artifact(
+            key=key(run.project, run.environment or "", stage.name),
+            markdown=stage_page(stage),
+            description=f"{stage.name}: {stage.verdict.outcome}",
+        )
+
+
+async def publish_report(report: Report) -> None:
+    """The run's artifact in the Prefect UI."""
+    if in_prefect():
+        await acreate_markdown_artifact(
+            key=key(report.project, report.environment or "", report.kind),
+            markdown=report_page(report),
+            description=f"{report.kind} of {report.project}: {report.outcome}",
+        )

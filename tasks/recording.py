@@ -1,0 +1,110 @@
+"""The way from a stage to the records. Records are synchronous, flows are not; this is where the two meet."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from domain.cases import Attempt
+from domain.findings import Finding
+from domain.load import LoadSummary
+from domain.place import Release
+from domain.report import Report, Stage
+from domain.rollout import Action, Rollout
+from domain.verdict import Outcome, Verdict
+from records.read.stage import reusable as find_reusable
+from records.write.attempt import record_attempts
+from records.write.audit import audit as append_audit
+from records.write.finding import record_findings
+from records.write.load import record_load
+from records.write.release import record_release
+from records.write.rollout import record_rollout, record_rollout_step
+from records.write.run import close_run, open_run
+from records.write.stage import record_stage
+from tasks.run import Run
+
+
+async def opened(run: Run, source_digest: str | None = None) -> None:
+    """The run has begun; said again with more, the row is completed."""
+    await asyncio.to_thread(
+        open_run,
+        run.id,
+        run.project,
+        run.kind,
+        environment=run.environment,
+        ref=run.ref,
+        source_digest=source_digest,
+        actor=run.actor,
+        flow_run_id=run.id,
+    )
+
+
+async def closed(run: Run, report: Report) -> None:
+    """The run is over."""
+    await asyncio.to_thread(close_run, run.id, report.outcome, report.decision.reasons)
+
+
+async def reusable(run: Run, name: str, key: str, still_there: Callable[[dict[str, Any]], bool]) -> Stage | None:
+    """An earlier PASS of this stage over the same inputs, marked as reused, or None."""
+    found = await asyncio.to_thread(find_reusable, run.project, name, key)
+    if found is None:
+        return None
+    row, verdict = found
+    payload = json.loads(row.result_json or "{}")
+    if not still_there(payload):
+        return None
+    return Stage(
+        name=name, verdict=verdict.model_copy(update={"reused": True}), payload=payload, reused_from=row.run_id
+    )
+
+
+async def stage(run: Run, stage: Stage, key: str, began: float) -> None:
+    """A finished stage."""
+    await asyncio.to_thread(
+        record_stage,
+        run.id,
+        stage.name,
+        stage.verdict,
+        started=began,
+        ended=time.time(),
+        inputs_digest=key,
+        result_json=json.dumps(stage.payload),
+        reused_from=stage.reused_from,
+    )
+
+
+async def attempts(run: Run, stage_name: str, given: Iterable[Attempt]) -> None:
+    await asyncio.to_thread(record_attempts, run.id, stage_name, list(given))
+
+
+async def findings(run: Run, stage_name: str, given: Iterable[Finding]) -> None:
+    await asyncio.to_thread(record_findings, run.id, stage_name, list(given))
+
+
+async def load(run: Run, summary: LoadSummary, verdict: Verdict) -> None:
+    await asyncio.to_thread(record_load, run.id, summary, verdict)
+
+
+async def release(release: Release, environment: str) -> None:
+    await asyncio.to_thread(record_release, release, environment)
+
+
+async def rollout(rollout: Rollout) -> None:
+    await asyncio.to_thread(record_rollout, rollout)
+
+
+async def rollout_step(rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+    await asyncio.to_thread(record_rollout_step, rollout.id, rollout.cursor, action, verdict, began, time.time())
+
+
+async def audit(actor: str, action: str, subject: str, **detail: Any) -> None:
+    """Who did what to what, in the append-only log."""
+    await asyncio.to_thread(append_audit, actor, action, subject, detail)
+
+
+async def broken(run: Run, message: str) -> None:
+    """A run that an error ended: INCONCLUSIVE, with the error."""
+    await asyncio.to_thread(close_run, run.id, Outcome.INCONCLUSIVE, [message])

@@ -1,0 +1,80 @@
+"""Going back to an earlier release after a rollout is over. Needs the platform alone: no Prefect server, no records.
+
+It is a rollout like any other, of a release that was there before: while that is still warm, a switch of traffic. A
+release that is not healthy is never switched to.
+"""
+
+from __future__ import annotations
+
+import time
+
+from blocks.platforms.protocol import HostsServices
+from domain import history
+from domain.errors import SpecError
+from domain.place import Lease, Release, Target
+from domain.rollout import Action, Rollout, Status, Verb, abort
+from domain.spec import EnvironmentSpec
+from domain.verdict import Verdict
+from tasks.rollout import HISTORY, Kept, Step, carry_out, step, unfinished
+
+LOOK_AFTER = 1.0
+
+
+async def wanted(platform: HostsServices, target: Target, current: str | None, to: str | None) -> Release:
+    """The release to go back to: `to`, else the newest before the current that nobody rolled back.
+
+    SpecError lists what the environment's history holds.
+    """
+    pages = history.read(await platform.recall(target, HISTORY))
+    found = history.find(pages, to) if to else history.previous(pages, current)
+    if found is None:
+        known = ", ".join(entry.release.version for entry in pages) or "none"
+        what = f"no release {to!r}" if to else "no earlier release to go back to"
+        raise SpecError(f"{target}: {what}; its history: {known}", fix="name one of them with --to, or release again")
+    return found
+
+
+# All but the switch are harmless where the release is still warm. Migrations are never undone.
+WAY_BACK = (
+    Action(verb=Verb.PROVISION),
+    Action(verb=Verb.WAIT_READY),
+    Action(verb=Verb.PROMOTE),
+    Action(verb=Verb.VERIFY, seconds=LOOK_AFTER),
+)
+
+
+async def roll_back(
+    platform: HostsServices,
+    lease: Lease,
+    rollout_id: str,
+    place: EnvironmentSpec,
+    *,
+    to: str | None,
+    take: Step = step,
+    kept: Kept,
+) -> tuple[Rollout, list[tuple[Action, Verdict]]]:
+    """Takes the target back. A rollout that was left half-way is aborted first; when that is what was wanted (no `to`),
+    it is all there is to do. Returns the rollout and what each of its steps said."""
+    said: list[tuple[Action, Verdict]] = []
+
+    async def keep(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+        said.append((action, verdict))
+        await kept(now, action, verdict, began)
+
+    left = await unfinished(platform, lease)
+    if left is not None:
+        over = await carry_out(platform, lease, abort(left, "rolled back"), place, take=take, kept=keep)
+        if to is None or over.status is Status.HALTED:
+            return over, said
+    state = await platform.inspect(lease.target)
+    release = await wanted(platform, lease.target, state.stable, to)
+    rollout = Rollout(
+        id=rollout_id,
+        target=lease.target,
+        release=release,
+        stable=state.stable,
+        strategy="rollback",
+        plan=WAY_BACK,
+        started=time.time(),
+    )
+    return await carry_out(platform, lease, rollout, place, take=take, kept=keep), said

@@ -1,0 +1,60 @@
+"""What all stages of one run share."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from pathlib import Path
+
+from prefect.runtime import flow_run
+
+from domain.policy import Policy
+from domain.spec import EnvironmentSpec, Spec
+from domain.verdict import Value
+from settings import settings
+
+
+class Run(Value):
+    """One run of a flow over one project. `folder` is where its evidence goes, `store` where artifacts live."""
+
+    id: str
+    kind: str
+    project: str
+    root: Path
+    spec: Spec
+    environment: str | None = None
+    ref: str | None = None
+    version: str | None = None
+    start_at: str | None = None
+    actor: str
+    holder: str
+    store: Path
+    folder: Path
+
+    @property
+    def place(self) -> EnvironmentSpec:
+        """The environment's own section of the spec; the defaults when the run has none."""
+        return self.spec.environments.get(self.environment or "", EnvironmentSpec())
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(gates=self.place.gates)
+
+
+def new_run_id() -> str:
+    """Prefect's flow run id where there is one, so that both sides name a run alike."""
+    return str(flow_run.id) if flow_run.id else os.urandom(16).hex()
+
+
+def actor() -> str:
+    """Who acts, for the audit log."""
+    try:
+        return settings().actor or getpass.getuser()
+    except (KeyError, OSError):  # a container's uid without a passwd entry
+        return f"uid-{os.getuid()}"
+
+
+def holder(run_id: str) -> str:
+    """Who holds a lease, in words that help the person who waits for it."""
+    return f"{actor()}@{socket.gethostname()} pid {os.getpid()} run {run_id[:8]}"

@@ -1,0 +1,105 @@
+"""Looks at a release while it has traffic, for a bake time, and says FAIL as soon as that is sure."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from blocks.platforms.protocol import HostsServices, ObservesTraffic
+from domain.load import LoadSummary, judge
+from domain.place import ReleaseState, ServiceState, Target, Traffic
+from domain.spec import Request, Verify
+from domain.verdict import Outcome, Verdict, worst
+from tasks import progress
+from tasks.smoke import Smoke
+
+LOOK_EVERY = 0.25
+
+
+def unhealthy(state: ReleaseState | None, version: str, restarts: int) -> str | None:
+    """Why the release is not in order, or None."""
+    if state is None:
+        return f"{version} is not there any more"
+    if state.failed:
+        return f"{version} failed: {state.reason}"
+    ill = [copy for copy in state.copies if not copy.healthy]
+    if ill or len(state.copies) < state.release.replicas:
+        healthy = len(state.copies) - len(ill)
+        why = f": {ill[0].reason}" if ill and ill[0].reason else ""
+        return f"{healthy} of {state.release.replicas} copies healthy{why}"
+    again = sum(copy.restarts for copy in state.copies) - restarts
+    return f"{again} restart(s) while it was being verified" if again > 0 else None
+
+
+def seen(traffic: Traffic) -> LoadSummary:
+    """The platform's own count of the public requests, in the words that are judged."""
+    return LoadSummary(
+        generator="front",
+        requests=traffic.requests,
+        failed=traffic.errors,
+        seconds=traffic.seconds,
+        p50=traffic.p50,
+        p95=traffic.p95,
+        p99=traffic.p99,
+    )
+
+
+def lanes(state: ServiceState, version: str, public: bool) -> list[str]:
+    """Where smoke requests go: to the release's own copies, and to the public address once it has all traffic."""
+    release = state.of(version)
+    direct = [copy.address for copy in release.copies if copy.address][:1] if release else []
+    return ([state.address] if public and state.address else []) + direct
+
+
+def hopeless(failed: int, planned: int, limit: float | None) -> bool:
+    """Whether the error rate will be over the limit whatever comes."""
+    return limit is not None and failed > limit * max(planned, 1)
+
+
+async def verify(
+    platform: HostsServices, target: Target, version: str, how: Verify, seconds: float, health: str, *, public: bool
+) -> Verdict:
+    """Smoke requests, the health of every copy, and the platform's own count of errors and latencies.
+
+    `public`: the release has all traffic, so the public address is asked as well. Returns the verdict of gate
+    `verify`; FAIL comes at the first sure sign.
+    """
+    state = await platform.inspect(target)
+    first = state.of(version)
+    restarts = sum(copy.restarts for copy in first.copies) if first else 0
+    requests = how.smoke or (Request(path=health),)
+    addresses = lanes(state, version, public)
+    if not addresses:
+        return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(f"{version} has no address to ask",))
+    began = time.time()
+    smoke = Smoke(addresses, requests, how.rate)
+    sending = asyncio.create_task(smoke.run(seconds))
+    planned = max(len(requests), int(seconds * how.rate)) * len(addresses)
+    try:
+        while not sending.done():
+            await asyncio.wait({sending}, timeout=LOOK_EVERY)
+            progress.working("verify", f"{len(smoke.latencies)} of {planned} requests, {len(smoke.failures)} failed")
+            why = unhealthy((await platform.inspect(target)).of(version), version, restarts)
+            if why:
+                return Verdict(gate="verify", outcome=Outcome.FAIL, reasons=(why,))
+            if hopeless(len(smoke.failures), planned, how.thresholds.error_rate):
+                break
+    finally:
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+    verdicts = [judge(smoke.summary(), how.thresholds, "verify")]
+    if isinstance(platform, ObservesTraffic):
+        traffic = await platform.traffic(target, version, began)
+        if traffic.requests:
+            verdicts.append(judge(seen(traffic), how.thresholds.model_copy(update={"checks": None}), "verify"))
+    reasons = tuple(dict.fromkeys(reason for verdict in verdicts for reason in verdict.reasons))
+    if smoke.failures:
+        reasons = (f"first failure: {smoke.failures[0]}", *reasons)
+    return Verdict(
+        gate="verify",
+        outcome=worst(verdict.outcome for verdict in verdicts),
+        reasons=reasons,
+        metrics=verdicts[0].metrics,
+    )
