@@ -117,4 +117,4 @@ def unavailable(error: Exception, at: URL) -> Unavailable:
         fix = "check that the file and its folder can be written, that the disk has room, and that no program holds it"
     else:
         fix = "check that PostgreSQL runs, and host, user, password and database in TES_DATABASE_URL"
-    return Unavailable(f"the records at {shown(at)} do not answer: {said[0]}", fix=fix)
+    return Unavailable(f"the records at {shown(at)} cannot be used: {said[0]}", fix=fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError
 from sqlmodel import Session
 
 from domain.errors import Rejected
@@ -41,5 +41,7 @@ def _session(url: str | None, *, writes: bool) -> Iterator[Session]:
             f"the records refuse a row: {str(error.orig).strip().splitlines()[0]}",
             fix="record the run (open_run) or the rollout (record_rollout) before what belongs to it",
         ) from error
+    except DataError:
+        raise  # a value that fits no column is a bug of ours, and no reason to check the database
     except (DatabaseError, InterfaceError) as error:
         raise unavailable(error, records_url(url)) from error

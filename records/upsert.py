@@ -68,7 +68,7 @@ def _postgresql(
     where: Condition | None,
 ) -> None:
     names = list(rows[0])
-    arrays = [bindparam(f"a_{name}", type_=postgresql.ARRAY(table.c[name].type)) for name in names]
+    arrays = [bindparam(f"a_{name}", type_=postgresql.ARRAY(table.c[name].type, dimensions=1)) for name in names]
     source = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
     insert = postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names)))
     new = insert.excluded

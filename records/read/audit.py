@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from sqlmodel import col, select
@@ -31,22 +32,27 @@ def verify_chain(known: str | None = None) -> Chain:
 
     Entries cut off at the end leave a shorter, sound chain: `known`, a hash that was kept elsewhere, must be in it.
     """
-    head, expected, seen = GENESIS, 1, known is None
-    with reading() as session:
-        for entry in session.exec(
-            select(AuditEntryRow).order_by(col(AuditEntryRow.id)).execution_options(yield_per=1000)
-        ):
-            if entry.id != expected:
-                return Chain(expected - 1, head, expected, f"entry {expected} is missing, {entry.id} follows")
-            if entry.prev_hash != head:
-                return Chain(expected - 1, head, entry.id, f"entry {entry.id} does not follow the one before it")
-            if entry.digest() != entry.hash:
-                return Chain(expected - 1, head, entry.id, f"entry {entry.id} is not what was written")
-            head, expected = entry.hash, expected + 1
+    head, number, seen = GENESIS, 0, known is None
+    query = select(AuditEntryRow).order_by(col(AuditEntryRow.id)).execution_options(yield_per=1000)
+    # Closed by hand: a log that breaks early leaves the rest of it on the server.
+    with reading() as session, closing(session.exec(query)) as entries:
+        for entry in entries:
+            if reason := _misfit(entry, number + 1, head):
+                return Chain(number, head, number + 1, reason)
+            head, number = entry.hash, number + 1
             seen = seen or head == known
     if not seen:
-        return Chain(expected - 1, head, expected, f"no entry has the hash {known}: entries were cut off or replaced")
-    return Chain(expected - 1, head)
+        return Chain(number, head, number + 1, f"no entry has the hash {known}: entries were cut off or replaced")
+    return Chain(number, head)
+
+
+def _misfit(entry: AuditEntryRow, number: int, head: str) -> str:
+    """Why an entry is not the one that should come here; empty when it is."""
+    if entry.id != number:
+        return f"entry {number} is missing, {entry.id} follows"
+    if entry.prev_hash != head:
+        return f"entry {number} does not follow the one before it"
+    return "" if entry.digest() == entry.hash else f"entry {number} is not what was written"
 
 
 def audit_entries(limit: int = 50, *, after: int | None = None) -> Page[AuditEntryRow]:
