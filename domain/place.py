@@ -32,6 +32,7 @@ class Release(Value):
     artifact: Artifact
     command: tuple[str, ...] = ()
     port: int | None = None
+    public_port: int | None = Field(None, description="environments.<name>.port; the platform picks one when None")
     health: Health = Health()
     migrations: Migrations | None = None
     replicas: int = 1
