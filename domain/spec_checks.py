@@ -13,7 +13,7 @@ from domain.spec import SHIPPED_SCANNERS
 from domain.spec_problem import Path, Problem, Severity, dotted, near
 from domain.yaml_tree import Node
 
-STAGES = ("build", "load", "deploy", "verify")
+STAGES = ("build", "tests", "load", "deploy", "verify")
 
 
 def checks(root: Node, where: str, known: Mapping[str, Sequence[str]], today: date | None) -> list[Problem]:

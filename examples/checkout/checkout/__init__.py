@@ -1,0 +1,1 @@
+"""A small shop's checkout: it lists products and takes orders."""
