@@ -30,12 +30,14 @@ test: ## run the tests; what is skipped is listed with the reason
 	@scripts/install.sh test
 	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: ## formatting, lint, types, layers
+check: ## formatting, lint, types, layers, scripts, workflows
 	@scripts/install.sh test
 	$(BIN)/black --check --quiet --diff .
 	$(BIN)/flake8
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck scripts/*.sh .ci/run
+	$(BIN)/zizmor --offline --quiet .github
 
 fix: ## format the code
 	@scripts/install.sh test
