@@ -82,7 +82,7 @@ class Waived(Value):
     path: str | None = Field(None, description="glob of the files it covers; every file when left out")
     owner: str = Field(min_length=1, description="who answers for it")
     reason: str = Field(min_length=1, description="why it is acceptable")
-    expires: date = Field(description="its last day, `2027-01-31`; from then on the finding counts again")
+    expires: date = Field(description="its last day, `2027-01-31`; afterwards the finding counts again")
 
 
 class Scan(Value):

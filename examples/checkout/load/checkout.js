@@ -13,7 +13,7 @@ export const options = {
       rate: 25,
       timeUnit: '1s',
       duration: '8s',
-      preAllocatedVUs: 10,
+      preAllocatedVUs: 30,
       maxVUs: 50,
     },
   },
