@@ -1,11 +1,12 @@
 """The how-to pages do what they say: their ```console blocks are run, each page in its own copy of the example service.
 
-A line that starts with `$ ` is a command, and must end with 0. The lines after it must appear in what it prints, in this order;
-`...` stands for anything.
+A line that starts with `$ ` is a command, and must end with 0. The lines after it must appear in what it prints, in
+this order; `...` stands for anything.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from cli.main import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs/how-to").glob("*.md"))
@@ -84,3 +87,23 @@ def test_a_page_is_read_as_commands_with_their_output() -> None:
 )
 def test_expected_lines_must_come_in_their_order(expected: list[str], first_missing: str | None) -> None:
     assert missing(expected, "x a   b\nc y") == first_missing
+
+
+def test_every_verb_and_option_that_the_documents_name_is_one_of_tes() -> None:
+    """In fenced blocks, where people copy from: `tes VERB --option` must be understood."""
+    verbs = verbs_of(parser())
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    unknown = []
+    for path in documents:
+        for block in re.findall(r"^```\w*\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+            for verb, rest in re.findall(r"^(?:\$ )?(?:\.venv/bin/)?tes ([a-z]+)([^;|#\n]*)", block, re.MULTILINE):
+                options = set(re.findall(r"(?<!\S)--[a-z-]+", rest))
+                if verb not in verbs or options - verbs[verb]:
+                    unknown.append(f"{path.relative_to(ROOT)}: tes {verb}{rest}")
+    assert not unknown
+
+
+def verbs_of(top: argparse.ArgumentParser) -> dict[str, set[str]]:
+    """The options of each verb."""
+    (choices,) = [action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction)]
+    return {name: {option for one in verb._actions for option in one.option_strings} for name, verb in choices.items()}
