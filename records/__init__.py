@@ -9,9 +9,10 @@ from records.read.audit import Chain, audit_entries, verify_chain
 from records.read.case import CaseResult, attempts, cases, durations
 from records.read.page import Page
 from records.read.release import RolloutDetail, releases, rollout, rollouts
-from records.read.run import RunDetail, abandoned, findings, projects, run, runs
+from records.read.run import RunDetail, abandoned, findings, projects, run, runs, state
 from records.read.stage import reusable
 from records.schema import migrate
+from records.session import ping
 from records.write.attempt import record_attempts
 from records.write.audit import audit
 from records.write.finding import record_findings
@@ -40,6 +41,7 @@ __all__ = [
     "mark_interrupted",
     "migrate",
     "open_run",
+    "ping",
     "projects",
     "record_attempts",
     "record_findings",
@@ -54,5 +56,6 @@ __all__ = [
     "rollouts",
     "run",
     "runs",
+    "state",
     "verify_chain",
 ]

@@ -33,16 +33,20 @@ def engine(url: str | None = None) -> Engine:
 
     at = records_url(url)
     key = (os.getpid(), at.render_as_string(hide_password=False))  # a connection does not survive a fork
+    found = _engines.get(key)
+    if found is not None:
+        return found
+    # Not behind the lock: of many threads that meet a database that does not answer, none waits for another.
+    made = unchecked(at)
+    try:
+        ensure(made)
+    except BaseException:
+        made.dispose()
+        raise
     with _lock:
-        found = _engines.get(key)
-        if found is None:
-            found = unchecked(at)
-            try:
-                ensure(found)
-            except BaseException:
-                found.dispose()
-                raise
-            _engines[key] = found
+        found = _engines.setdefault(key, made)
+    if found is not made:
+        made.dispose()
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError
 from sqlmodel import Session
 
@@ -28,6 +29,12 @@ def writing(url: str | None = None) -> Iterator[Session]:
     """
     with _session(url, writes=True) as session:
         yield session
+
+
+def ping(url: str | None = None) -> None:
+    """Ask the records something. Unavailable, with the reason, when they do not answer."""
+    with reading(url) as session:
+        session.connection().execute(text("SELECT version_num FROM alembic_version")).one()
 
 
 @contextmanager

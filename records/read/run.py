@@ -71,6 +71,14 @@ def abandoned(project: str | None = None) -> Sequence[RunRow]:
     return [row for row in found if Process(row.pid, row.host, row.process_started).alive() is False]
 
 
+def state(row: RunRow) -> RunState:
+    """How a run stands: `interrupted` also where nobody said so yet, but its process, on this host, is gone."""
+    said = RunState(row.state)
+    if said is RunState.RUNNING and Process(row.pid, row.host, row.process_started).alive() is False:
+        return RunState.INTERRUPTED
+    return said
+
+
 def projects(limit: int = 50, *, after: str | None = None) -> Page[ProjectRow]:
     """Projects by name; those after the name `after`."""
     limit = bounded(limit)

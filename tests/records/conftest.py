@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.records.postgres import server
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a server's database `postgres`; its database `migrated` has the schema and nothing else."""
-    with server(tmp_path_factory.mktemp("postgres")) as url:
+    # Not below pytest's folder: every session closes that to other users, and PostgreSQL is one when we are root.
+    with tempfile.TemporaryDirectory(prefix="tes-postgres-") as folder, server(Path(folder)) as url:
         _create(url, "migrated")
         records.migrate(_named(url, "migrated"))
         yield url

@@ -1,0 +1,1 @@
+"""One noun a file: what the API shows of it, and the routes that show it. Read-only."""
