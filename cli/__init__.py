@@ -1,1 +1,1 @@
-"""Cli."""
+"""The `tes` command: thin verbs over flows, records and the embedded runtime."""

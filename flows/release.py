@@ -1,11 +1,10 @@
-"""Takes a revision from source to an environment: build → scan and test → load → deploy → verify, and back by itself."""
+"""Takes a revision from source to an environment: build → scan and test → load → deploy → verify, or back."""
 
 from __future__ import annotations
 
 import asyncio
 
-from prefect import flow
-from prefect.states import State
+from prefect import State, flow
 
 from domain.report import STAGES, Report
 from flows.stages import built, loaded, rolled_out, scanned, tested

@@ -13,7 +13,6 @@ from domain.report import Stage
 from domain.supply import Artifact, Source
 from domain.verdict import Outcome, Verdict
 from tasks.bundle import build_bundle
-from tasks.image import build_image
 from tasks.kinds import derive
 from tasks.run import Run
 from tasks.stage import perform
@@ -39,6 +38,14 @@ def _is_there(payload: dict[str, Any]) -> bool:
     return Path(artifact.location).exists() and (artifact.environment is None or Path(artifact.environment).exists())
 
 
+async def _make(builder: str, source: Source, run: Run) -> Artifact:
+    if builder == "bundle":
+        return await build_bundle(source, run.spec, run.store)
+    from tasks.image import build_image  # most runs never need it
+
+    return await build_image(source, run.spec, run.store)
+
+
 @derive("build")
 async def build(run: Run, source: Source, kinds: Sequence[str] = ("bundle", "image")) -> Stage:
     """Builds what the platform takes (`kinds`); payload `artifact`."""
@@ -46,8 +53,7 @@ async def build(run: Run, source: Source, kinds: Sequence[str] = ("bundle", "ima
     builder = builder_for(how.builder, kinds)
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
-        make = build_bundle if builder == "bundle" else build_image
-        artifact = await make(source, run.spec, run.store)
+        artifact = await _make(builder, source, run)
         told = f"{artifact.kind} {artifact.digest[:19]}, {artifact.size / 1e6:.1f} MB from {source.files} files"
         verdict = Verdict(
             gate="build", outcome=Outcome.PASS, reasons=(told,), metrics={"bytes": artifact.size, "files": source.files}

@@ -6,7 +6,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from prefect.states import Completed, Failed, State
+from prefect import State
+from prefect.states import Completed, Failed
 
 from domain.errors import TesError
 from domain.report import Report, Stage, not_reached, weigh

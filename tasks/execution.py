@@ -68,7 +68,7 @@ async def _retried(runner: Runner, request: RunRequest, report: SuiteReport, ret
         again, _ = await _go(
             runner,
             request.model_copy(
-                update={"selection": runner.selectors(bad), "out": request.out.with_name(f"attempt-{number}")}
+                update={"selection": tuple(str(a.case) for a in bad), "out": request.out.with_name(f"attempt-{number}")}
             ),
         )
         known = {attempt.case for attempt in bad}
@@ -82,10 +82,10 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
     """Runs one suite in the project's own environment; every attempt goes to the records."""
     runner: Runner = module("toolchain.runners", suite.framework)
     name = f"tests.{suite.name}"
+    needs = (*run.spec.tests.requirements, *getattr(runner, "REQUIREMENTS", ()))
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
         progress.working(name, "making the environment")
-        needs = run.spec.tests.requirements
         locked = await locked_environment(source, run.spec.build, run.store, needs)
         files = await asyncio.to_thread(lambda: [entry.path for entry in entries(source)])
         parts = shards(suite, test_files(suite, files))
@@ -114,7 +114,7 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
     inputs = {
         "source": source.digest,
         "suite": suite.model_dump(mode="json"),
-        "requirements": [run.spec.tests.requirements, run.spec.build.model_dump(mode="json")],
+        "requirements": [needs, run.spec.build.model_dump(mode="json")],
     }
     return await perform(run, name, inputs, work)
 

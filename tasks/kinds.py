@@ -1,9 +1,9 @@
 """The whole retry and cache policy of the system: three kinds of task.
 
-`derive` computes something from content: retried, and its result reused by the digest of its inputs (the reuse itself
-is in `tasks/stage.py`, over the records: docs/decisions/0001-reuse-lives-in-the-records.md). `observe` looks at the
-world: retried when the world did not answer, never reused. `act` changes it: never retried by Prefect; the verb is idempotent
-and the rollout machine decides.
+`derive` computes something from content: retried, and its result reused by the digest of its inputs. (The reuse is in
+`tasks/stage.py`, over the records; docs/decisions/0001-reuse-lives-in-the-records.md says why.)
+`observe` looks at the world: retried when the world did not answer, never reused.
+`act` changes it: never retried by Prefect; the verb is idempotent and the rollout machine decides.
 """
 
 from __future__ import annotations

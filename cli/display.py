@@ -1,0 +1,122 @@
+"""Shows a run while it runs: a live table on a terminal, a line an event everywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from domain.progress import Phase, Progress
+from domain.report import Report
+
+STYLE = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
+
+
+class Plain:
+    """A line for each beginning and each end; what happens in between only when it is new."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.last: dict[str, str] = {}
+
+    def __call__(self, event: Progress | Report) -> None:
+        if isinstance(event, Report):
+            return
+        if event.phase is Phase.STARTED:
+            line = f"{event.stage}: started"
+        elif event.phase is Phase.FINISHED:
+            how = "reused" if event.reused else f"{event.seconds:.1f} s"
+            line = f"{event.stage}: {event.outcome} ({how}) {event.text}"
+        else:
+            what = event.text.rstrip("0123456789")
+            if event.stage == "verify" or self.last.get(event.stage) == what:
+                return
+            self.last[event.stage] = what
+            line = f"{event.stage}: {event.text}"
+        print(f"{time.strftime('%H:%M:%S')} {line}", file=self.out, flush=True)
+
+    def note(self, text: str) -> None:
+        """Something about the system itself, not about a stage."""
+        print(f"{time.strftime('%H:%M:%S')} {text}", file=self.out, flush=True)
+
+
+class Picture:
+    """The live table: what runs now, for how long, and what each stage said."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.rows: dict[str, Progress] = {}
+        self.began: dict[str, float] = {}
+        self.spinner = Spinner("dots")
+        self.text = ""
+        self.live = Live(console=console, get_renderable=self.table, refresh_per_second=8, transient=True)
+
+    def __call__(self, event: Progress | Report) -> None:
+        if isinstance(event, Report):
+            return
+        self.began.setdefault(event.stage, time.monotonic())
+        self.rows[event.stage] = event
+        self.text = ""
+
+    def note(self, text: str) -> None:
+        self.text = text
+
+    def table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for name, event in self.rows.items():
+            if event.phase is Phase.FINISHED:
+                outcome = str(event.outcome)
+                took = "reused" if event.reused else f"{event.seconds:.1f} s"
+                table.add_row(" ", name, Text(outcome, STYLE[outcome]), took, Text(event.text, no_wrap=True))
+            else:
+                told = f"{event.text} ({event.done}/{event.total})" if event.total else event.text
+                took = f"{time.monotonic() - self.began[name]:.0f} s"
+                table.add_row(self.spinner, name, "", took, Text(told, "dim", no_wrap=True))
+        if self.text:
+            table.add_row(self.spinner, Text(self.text, "dim"), "", "", "")
+        return table
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Plain | Picture]:
+    """A listener for the run: a picture on a terminal, plain lines otherwise; both on standard error when `quiet`
+    (standard output then holds nothing but the result)."""
+    stream = sys.stderr if quiet else sys.stdout
+    if not stream.isatty():
+        yield Plain(stream)
+        return
+    picture = Picture(Console(file=stream))
+    with picture.live:
+        yield picture
+
+
+def summary(report: Report, out: Console) -> None:
+    """The table of a run, its decision, and where things stand."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("stage", "verdict", "time", "reasons"):
+        table.add_column(column, header_style="dim", overflow="fold")
+    for stage in report.stages:
+        outcome = str(stage.verdict.outcome)
+        weight = "" if stage.mode == "blocking" or stage.verdict.passed else f" ({stage.mode.replace('_', ' ')})"
+        took = "reused" if stage.verdict.reused else f"{stage.seconds:.1f} s"
+        table.add_row(stage.name, Text(outcome, STYLE[outcome]), took, Text("; ".join(stage.verdict.reasons) + weight))
+    for name in report.skipped:
+        table.add_row(Text(name, "dim"), Text("not reached", "dim"), "", "")
+    out.print(table)
+    what = " ".join(filter(None, (report.project, report.version, report.environment and f"in {report.environment}")))
+    line = Text.assemble(
+        (str(report.outcome), STYLE[report.outcome]), f" {report.kind} {what} in {report.seconds:.1f} s"
+    )
+    out.print(line)
+    for reason in report.decision.reasons:
+        out.print(Text(f"  {reason}"))
+    if report.state:
+        out.print(Text(report.state))

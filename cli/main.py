@@ -1,0 +1,214 @@
+"""The `tes` command: words into calls, errors into exit codes.
+
+Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 usage or configuration, 4 a tool or platform broke, 130 interrupted.
+Everything that takes a while to import is imported by the verb that needs it, so that `tes --help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from domain.errors import EXIT_BROKEN, EXIT_USAGE, TesError
+
+EXIT_INTERRUPTED = 130
+
+_ABOUT = """Takes a project from source to production and back: build, scan, test, load, deploy, verify, roll back.
+
+exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 usage or configuration, 4 a tool or platform broke, 130 interrupted
+example:    tes release . --environment production"""
+
+Verb = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"tes: {message}\n  fix: `{self.prog} --help` shows what it takes\n")
+
+
+def _flow(kind: str, *names: str) -> Verb:
+    def verb(given: argparse.Namespace) -> int:
+        from cli.run_flow import run
+
+        parameters = {name: getattr(given, name) for name in ("project", *names)}
+        if getattr(given, "again", False):
+            parameters["start_at"] = given.again_from
+        return run(kind, parameters, as_json=given.json)
+
+    return verb
+
+
+def _rollback(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from cli.display import summary
+    from cli.rollback import rollback
+
+    report = rollback(Path(given.project), given.environment, given.service, given.to)
+    if given.json:
+        print(report.model_dump_json(indent=2))
+    else:
+        summary(report, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+        for line in report.decision.advice:
+            print(line)
+    return report.outcome.exit_code
+
+
+def _up(given: argparse.Namespace) -> int:
+    from cli.runtime_verbs import up
+
+    return up(given.json)
+
+
+def _down(given: argparse.Namespace) -> int:
+    from cli.runtime_verbs import down
+
+    return down(given.all)
+
+
+def _status(given: argparse.Namespace) -> int:
+    from cli.runtime_verbs import status
+
+    return status(given.json)
+
+
+def _runs(given: argparse.Namespace) -> int:
+    from cli.records_view import runs
+
+    runs(given.name, given.environment, given.limit, given.json)
+    return 0
+
+
+def _show(given: argparse.Namespace) -> int:
+    from cli.records_view import show
+
+    show(given.run, given.json)
+    return 0
+
+
+def _init(given: argparse.Namespace) -> int:
+    from cli.init import write
+
+    print(f"wrote {write(Path(given.project), force=given.force)}; check it with `tes validate`")
+    return 0
+
+
+def _validate(given: argparse.Namespace) -> int:
+    from cli.validate import report
+
+    code, text = report(Path(given.path), given.json)
+    print(text)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """All verbs and what they take."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = _Parser(prog="tes", description=_ABOUT, formatter_class=raw)
+    top.add_argument("--version", action="version", version=f"tes {_version()}")
+    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+
+    def add(name: str, about: str, example: str, verb: Verb, *, json: bool = True) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=about, description=f"{about}\n\nexample: {example}", formatter_class=raw)
+        one.set_defaults(verb=verb)
+        if json:
+            one.add_argument(
+                "--json", action="store_true", help="print the result as one JSON object, and nothing else"
+            )
+        return one
+
+    def of_project(one: argparse.ArgumentParser) -> None:
+        one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+        one.add_argument("--ref", help="a git revision; the work tree as it is when left out")
+
+    add("up", "Start the Prefect server, a worker and the API service.", "tes up", _up)
+    one = add("down", "Stop them.", "tes down --all", _down, json=False)
+    one.add_argument("--all", action="store_true", help="stop the services on the local platform, too")
+    add("status", "Say what runs, and which release each environment serves.", "tes status --json", _status)
+
+    one = add(
+        "release",
+        "Take a project through every stage to an environment.",
+        "tes release . --environment production",
+        _flow("release", "environment", "ref", "start_at", "version"),
+    )
+    of_project(one)
+    one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
+    one.add_argument("--from", dest="start_at", metavar="STAGE", help="do this stage and the later ones again")
+    one.add_argument("--version", help="what to call the release")
+
+    for name, kind, about in (
+        ("scan", "scan", "Look for secrets, weaknesses and vulnerable packages."),
+        ("test", "execution", "Run the project's tests."),
+        ("load", "load", "Put a copy of the service under load."),
+    ):
+        one = add(name, about, f"tes {name} .", _flow(kind, "ref"))
+        of_project(one)
+        one.add_argument("--again", action="store_true", help="look again, even where nothing changed")
+        one.set_defaults(again_from={"test": "tests"}.get(name, name))
+    of_project(add("build", "Build the project's artifact.", "tes build .", _flow("build", "ref")))
+
+    one = add(
+        "deploy",
+        "Bring a revision to an environment without scanning and testing it again.",
+        "tes deploy . -e staging",
+        _flow("deploy", "environment", "ref", "version"),
+    )
+    of_project(one)
+    one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
+    one.add_argument("--version", help="what to call the release")
+
+    one = add(
+        "rollback",
+        "Go back to an earlier release. Works without the Prefect server and the records.",
+        "tes rollback --environment production",
+        _rollback,
+    )
+    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+    one.add_argument("--environment", "-e", required=True)
+    one.add_argument("--service", help="the service's name, where its folder is not at hand")
+    one.add_argument("--to", metavar="VERSION", help="the release before the present one when left out")
+
+    one = add("runs", "List what was run.", "tes runs --environment production", _runs)
+    one.add_argument("--name", help="of this project only")
+    one.add_argument("--environment", "-e", help="to this environment only")
+    one.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
+    one = add("show", "Show one run.", "tes show 3f2a", _show)
+    one.add_argument("run", help="the run's id, or how it begins")
+
+    one = add("init", "Write a commented tes.yaml of what is detected.", "tes init .", _init, json=False)
+    one.add_argument("project", nargs="?", default=".")
+    one.add_argument("--force", action="store_true", help="replace the one that is there")
+    one = add("validate", "Check a tes.yaml: every error at once.", "tes validate tes.yaml", _validate)
+    one.add_argument("path", nargs="?", default=".", help="the file, or a project's folder (default: here)")
+    return top
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("test-execution-system")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code. A person's mistake never shows a traceback."""
+    given = parser().parse_args(argv)
+    try:
+        code: int = given.verb(given)
+        return code
+    except TesError as error:
+        print(f"tes: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("tes: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return EXIT_BROKEN
+
+
+if __name__ == "__main__":
+    sys.exit(main())

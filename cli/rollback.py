@@ -1,0 +1,89 @@
+"""`tes rollback`: the on-call's command. Needs the platform alone; the records are written when they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from domain.errors import SpecError, TesError, Unavailable
+from domain.place import Target
+from domain.report import Report, Stage, weigh
+from domain.rollout import Action, Rollout, Verb
+from domain.policy import Policy
+from domain.spec import EnvironmentSpec
+from domain.verdict import Verdict
+from tasks.deploy import Said, judged, sentence
+from tasks.spec_file import load_spec
+
+
+def rollback(project: Path, environment: str, service: str | None, to: str | None) -> Report:
+    """Takes a service back to `to`, or to the release before the present one. Returns the report.
+
+    `service` spares the project's folder: on-call may not have it.
+    """
+    place = EnvironmentSpec()
+    if service is None:
+        spec = load_spec(project).spec
+        if environment not in spec.environments:
+            raise SpecError(
+                f"there is no environment {environment!r} in the tes.yaml of {project}",
+                fix=f"one of: {', '.join(spec.environments)}; or name the service with --service",
+            )
+        place = spec.environments[environment]
+        service = spec.name or project.absolute().name
+    return asyncio.run(_rollback(Target(service=service, environment=environment), place, to))
+
+
+async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> Report:
+    from blocks.platforms import platform_named  # Prefect comes with it: not before it is needed
+    from tasks.lease import held
+    from tasks.rollback import roll_back
+    from tasks.run import actor, holder
+
+    began = time.time()
+    said: list[Said] = []
+
+    async def kept(rollout: Rollout, action: Action, verdict: Verdict, step_began: float) -> None:
+        said.append((action, verdict, time.time() - step_began))
+
+    run = os.urandom(16).hex()
+    platform = await platform_named(place.platform)
+    async with held(platform, target, holder(run)) as lease:
+        over, _ = await roll_back(platform, lease, run[:16], place, to=to, kept=kept)
+    state = await platform.inspect(target)
+    baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
+    deploy, checked = judged(over, said, time.time() - began - baked)
+    stages = [Stage(name="deploy", verdict=deploy, seconds=time.time() - began - baked)]
+    if checked is not None:
+        stages.append(Stage(name="verify", verdict=checked, seconds=baked))
+    decision = weigh(stages, Policy())
+    unrecorded = await _record(actor(), over)
+    return Report(
+        run=run,
+        kind="rollback",
+        project=target.service,
+        environment=target.environment,
+        version=over.release.version,
+        outcome=decision.outcome,
+        decision=decision.model_copy(update={"advice": (*decision.advice, *unrecorded)}),
+        stages=tuple(stages),
+        address=state.address,
+        state=sentence(target, state),
+        seconds=time.time() - began,
+    )
+
+
+async def _record(who: str, over: Rollout) -> tuple[str, ...]:
+    """Writes the rollback down; where the records are out of reach it stays in the environment's own notebook, and that
+    is said: nothing may stand between on-call and the old release."""
+    from tasks import recording
+
+    try:
+        await recording.release(over.release, over.target.environment)
+        await recording.rollout(over)
+        await recording.audit(who, "rollback", str(over.target), version=over.release.version, left=over.stable)
+    except (Unavailable, TesError) as error:
+        return (f"not in the records: {error.message}",)
+    return ()

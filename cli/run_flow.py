@@ -1,0 +1,100 @@
+"""Runs a flow in this process, against the embedded runtime's Prefect server, and shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli import runtime
+from cli.display import Picture, Plain, summary, watching
+from domain.errors import SpecError
+from domain.report import Report
+from tasks import progress
+from tasks.spec_file import load_spec
+
+EXIT_INTERRUPTED = 130
+
+
+def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
+    """Runs the flow `kind` to its end, prints its report, and returns the exit code of its verdict.
+
+    Raises TesError for what broke. Ctrl-C stops the tools, takes a rollout back, and gives 130.
+    """
+    project = Path(parameters["project"]).expanduser().absolute()
+    if parameters.get("ref") is None:
+        _refuse_early(project, parameters.get("environment"))
+    reports: list[Report] = []
+
+    def keep(event: object) -> None:
+        if isinstance(event, Report):
+            reports.append(event)
+
+    with watching(quiet=as_json) as watcher, progress.listening(watcher), progress.listening(keep):
+        up = asyncio.run(_with_signals(_run(kind, {**parameters, "project": str(project)}, watcher)))
+    report = reports[-1]
+    if as_json:
+        print(report.model_dump_json(indent=2))
+    else:
+        _tell(report, up)
+    return report.outcome.exit_code
+
+
+def _refuse_early(project: Path, environment: str | None) -> None:
+    # Before the runtime is started: a mistake in tes.yaml should not take 5 s to be told.
+    spec = load_spec(project).spec
+    if environment is not None and environment not in spec.environments:
+        raise SpecError(
+            f"there is no environment {environment!r} in the tes.yaml of {project}",
+            fix=f"one of: {', '.join(spec.environments)}; or add environments.{environment}",
+        )
+
+
+async def _with_signals(work: Any) -> runtime.Runtime:
+    # SIGTERM means the same as Ctrl-C: stop cleanly, take a rollout back.
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        found: runtime.Runtime = await task
+        return found
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _run(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) -> runtime.Runtime:
+    up = await runtime.ensure(watcher.note, wait=False)
+    os.environ.update(runtime.environment(up))
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    watcher.note("loading the flows")
+    flow = await asyncio.to_thread(_flow, kind)
+    watcher.note("waiting for the Prefect server")
+    await runtime.wait_for_api(up)
+    state = await flow(**parameters, return_state=True)
+    if isinstance(state.data, BaseException):
+        raise state.data
+    return up
+
+
+def _flow(kind: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(importlib.import_module(f"flows.{kind}"), kind)
+    return found
+
+
+def _tell(report: Report, up: runtime.Runtime) -> None:
+    out = Console(soft_wrap=False, highlight=False)
+    if not sys.stdout.isatty():
+        out = Console(width=160, highlight=False)
+    summary(report, out)
+    if report.address:
+        out.print(f"service   {report.address}")
+    out.print(f"Prefect   {up.prefect_ui_url}/runs/flow-run/{report.run}")
+    if up.service_url:
+        out.print(f"records   {up.service_url}/api/v1/runs/{report.run}")
+    out.print(f"evidence  {report.evidence}")
