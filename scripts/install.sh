@@ -19,11 +19,12 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
 fi
 # Compiling on first import instead of here saves a quarter of the time and touches only what is used.
 echo "Installing $lock (once; about half a minute)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement "$lock"
-# Prefect's migrated, empty database, which every fresh home copies: eight seconds that need not come after the rest.
-"$venv/bin/python" -m cli.runtime.template >/dev/null &
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-compile --require-hashes --requirement "$lock"
+# Prefect's migrated, empty database, which every fresh home copies: eight seconds that need not come after the rest. The project is
+# not installed yet: hence the path.
+PYTHONPATH=$PWD "$venv/bin/python" -m cli.runtime.template >/dev/null &
 template=$!
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 wait "$template"
 echo "$state" >"$stamp"
 # The test lock holds all of the run lock, at the same versions.
