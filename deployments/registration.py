@@ -34,8 +34,8 @@ async def setup(
     """Register everything of prefect.yaml (or `source`) at this API; False when `remember` has the digest of just that.
 
     `root` is what a parameter `project: .` stands for: a run starts in a folder of its own. A deployment whose flow is
-    not installed is left out, and the next `setup` looks again. `interpreter` is the Python of every worker of the pool,
-    if they share one: naming it starts a run 1 s sooner.
+    not installed is left out, and the next `setup` looks again. `interpreter` is the Python that all workers
+    of the pool share, if they do: naming it starts a run 1 s sooner.
     """
     root = (root or Path.cwd()).resolve()
     wanted = definitions(source)

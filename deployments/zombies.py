@@ -8,19 +8,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from prefect.client.schemas.objects import StateType
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.states import Crashed
 
 SILENCE_S = 90
 NAME = "tes: crash runs without a heartbeat"
+AGAIN = "Run the flow again: it goes on where this one ended."
 # A run that waits (approval, retry, suspension) sends no heartbeat, and is no zombie.
 SIGNS_OF_LIFE = {"heartbeat", "Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended", "AwaitingRetry"}
 
 
-def automation() -> AutomationCore:
-    """The automation; three heartbeats of 30 s missed."""
+def automation(silence: float = SILENCE_S) -> AutomationCore:
+    """The automation; `silence` in seconds, three heartbeats of 30 s by default."""
     trigger = EventTrigger(
         after={"prefect.flow-run.heartbeat"},
         expect={f"prefect.flow-run.{sign}" for sign in SIGNS_OF_LIFE},
@@ -28,11 +38,26 @@ def automation() -> AutomationCore:
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
-        within=timedelta(seconds=SILENCE_S),
+        within=timedelta(seconds=silence),
     )
-    message = (
-        f"no heartbeat for {SILENCE_S} s: the process is gone. Run the flow again: it goes on where this one ended."
-    )
+    message = f"no heartbeat for {silence:.0f} s: the process is gone. {AGAIN}"
     action = ChangeFlowRunState(state=StateType.CRASHED, message=message)
-    description = f"Marks a flow run Crashed when its heartbeat stopped for {SILENCE_S} s."
+    description = f"Marks a flow run Crashed when its heartbeat stopped for {silence:.0f} s."
     return AutomationCore(name=NAME, description=description, trigger=trigger, actions=[action])
+
+
+async def bury(api_url: str, pool: str) -> int:
+    """Mark the pool's unfinished runs Crashed, and say how many; only for a pool of which nothing can be running.
+
+    That is known when the embedded runtime starts: whatever ran before was ended with the runtime before.
+    """
+    unfinished = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+    async with PrefectClient(api_url) as client:
+        runs = await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=unfinished)),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        )
+        for run in runs:
+            crashed: State[None] = Crashed(message=f"the runtime that ran it was stopped or killed. {AGAIN}")
+            await client.set_flow_run_state(run.id, crashed, force=True)
+    return len(runs)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from domain.errors import ToolError, Unavailable
 from settings import settings
 
 START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 180.0
 # The service is told about, not waited for, when it keeps ending: a release does not need it.
 SERVICE_TRIES = 3
@@ -35,6 +37,12 @@ async def up(*, wait: bool = True, progress: Callable[[str], None] = lambda _: N
     home = settings().state
     async with held(home / "runtime.lock", READY_TIMEOUT_S):
         state = read(home)
+        if state is not None and state.stopping:
+            progress("waiting for the runtime that is stopping")
+            await _gone([state.supervisor], STOP_TIMEOUT_S)
+            send(state.supervisor, signal.SIGKILL)
+            await _gone([state.supervisor], 2.0)
+            state = read(home)
         if state is None or not state.supervisor.alive:
             if state is not None:
                 progress("clearing away what an earlier runtime left behind")
@@ -52,8 +60,9 @@ async def ensure(progress: Callable[[str], None] = lambda _: None, *, wait: bool
     if external := settings().prefect_api_url:
         return await _external(external)
     state = read(settings().state)
-    if state is not None and state.supervisor.alive and health.answers(f"{state.runtime.prefect_api_url}/health", 1.0):
-        return state.runtime
+    if state is not None and not state.stopping and state.supervisor.alive:
+        if health.answers(f"{state.runtime.prefect_api_url}/health", 1.0):
+            return state.runtime
     runtime = await up(wait=False, progress=progress)
     if wait:
         await wait_for_api(runtime)
@@ -70,7 +79,7 @@ async def wait_for_api(runtime: Runtime, timeout: float = READY_TIMEOUT_S) -> No
             raise _silent(runtime, timeout)
 
 
-async def down(timeout: float = 30.0) -> bool:
+async def down(timeout: float = STOP_TIMEOUT_S) -> bool:
     """Stop the runtime of `TES_HOME`: asked first, killed after `timeout` seconds. False when none ran.
 
     Deployed services stay: they belong to their platform, not to the runtime.
@@ -117,6 +126,8 @@ async def _start(home: Path) -> State:
             stderr=output,
             start_new_session=True,
         )
+    # Reaped when it ends, so that a caller who lives long does not keep it as a zombie.
+    threading.Thread(target=spawned.wait, daemon=True).start()
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         state = read(home)

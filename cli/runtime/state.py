@@ -46,6 +46,7 @@ class State:
     service_port: int
     since: str
     ready: bool = False
+    stopping: bool = False
     children: dict[str, ChildState] = field(default_factory=dict)
 
     @property

@@ -25,6 +25,7 @@ from settings import settings
 
 PREFECT_PORT = 4200
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 0.2, 30.0, 30.0
+RUNS_GRACE_S = 10.0
 logger = logging.getLogger("supervisor")
 
 
@@ -33,7 +34,7 @@ class Supervisor:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.stopping = asyncio.Event()
+        self.asked, self.stopping = asyncio.Event(), asyncio.Event()
         # Closed by the kernel when this process ends; each child watches the other end.
         self.pipe, self._held = os.pipe()
 
@@ -41,15 +42,20 @@ class Supervisor:
         """Run until told to stop, or until the home is gone or somebody else's."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stopping.set)
+            loop.add_signal_handler(number, self.asked.set)
         self.save()
         watched = [asyncio.create_task(self._keep(child)) for child in children(self.state)]
         aside = [asyncio.create_task(self._become_ready()), asyncio.create_task(self._leave_with_the_home())]
-        await self.stopping.wait()
+        await self.asked.wait()
         for task in aside:
             task.cancel()
+        self.state.stopping = True
+        self.save()
+        # Flow runs first: they report their end to the server, and Prefect's worker would not wait for that.
+        await self._end_others(signal.SIGTERM, RUNS_GRACE_S)
+        self.stopping.set()
         await asyncio.gather(*watched)
-        await self._sweep()
+        await self._end_others(signal.SIGKILL, 1.0)
         if self._is_ours():
             state_path(self.state.home).unlink(missing_ok=True)
 
@@ -86,6 +92,7 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), pause)
         told.status = "stopped"
+        self.save()
 
     async def _ended_or_stopped(self, child: Child, process: asyncio.subprocess.Process) -> None:
         ended, told = asyncio.create_task(process.wait()), asyncio.create_task(self.stopping.wait())
@@ -109,15 +116,15 @@ class Supervisor:
         while self.state.children[name].process is not None and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
 
-    async def _sweep(self) -> None:
-        """End what children left behind in this session: flow runs whose worker was killed."""
-        for number, pause in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 1.0)):
-            left = [process for process in marked(self.state.id, os.getsid(0)) if process.pid != os.getpid()]
-            for process in left:
-                send(process, number)
-            deadline = time.monotonic() + pause
-            while any(process.alive for process in left) and time.monotonic() < deadline:
-                await asyncio.sleep(0.05)
+    async def _end_others(self, number: signal.Signals, timeout: float) -> None:
+        """Signal what children started in this session, also if they are gone, and wait for it to end."""
+        known = {process.pid for process in self.state.processes.values()}
+        others = [process for process in marked(self.state.id, os.getsid(0)) if process.pid not in known]
+        for process in others:
+            send(process, number)
+        deadline = time.monotonic() + timeout
+        while any(process.alive for process in others) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
 
     async def _become_ready(self) -> None:
         """Note when everything is registered, then make the template that the next fresh home will start from."""
@@ -137,15 +144,16 @@ class Supervisor:
         while self._is_ours():
             await asyncio.sleep(2.0)
         logger.warning("%s is gone or somebody else's: stopping", state_path(self.state.home))
-        self.stopping.set()
+        self.asked.set()
 
     def _is_ours(self) -> bool:
         current = read(self.state.home)
         return current is not None and current.id == self.state.id
 
     def save(self) -> None:
-        """Tell the world."""
-        write(self.state)
+        """Tell the world; a home that is gone is not made again."""
+        with contextlib.suppress(FileNotFoundError):
+            write(self.state)
 
 
 def now() -> str:

@@ -17,6 +17,7 @@ from prefect.workers.process import ProcessWorker
 from cli.runtime import health
 from cli.runtime.environment import prefect_home
 from deployments.registration import setup
+from deployments.zombies import bury
 
 SERVER_TIMEOUT_S = 300.0
 
@@ -34,6 +35,10 @@ async def run(pool: str) -> None:
         interpreter=sys.executable,
     )
     print("pool and deployments registered" if done else "pool and deployments are as they were", flush=True)
+    ready = home / "worker.ready"
+    # The supervisor removes it when it starts. Runs of a worker that was killed since then go on without it.
+    if not ready.exists() and (lost := await bury(api_url, pool)):
+        print(f"{lost} runs of an earlier runtime marked Crashed", flush=True)
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     worker = ProcessWorker(
         work_pool_name=pool,
@@ -42,7 +47,6 @@ async def run(pool: str) -> None:
         heartbeat_interval_seconds=int(current.worker.heartbeat_seconds),
         create_pool_if_not_found=False,
     )
-    ready = home / "worker.ready"
 
     def started(message: str) -> None:
         ready.write_text(str(os.getpid()))

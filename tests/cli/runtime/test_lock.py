@@ -14,7 +14,13 @@ import pytest
 from cli.runtime.lock import held, take
 from domain.errors import LockHeld, SpecError
 
-HOLD = "import sys, time, pathlib; from cli.runtime.lock import take; take(pathlib.Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+HOLD = """
+import pathlib, sys, time
+from cli.runtime.lock import take
+take(pathlib.Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
 
 
 def test_a_lock_is_taken_once(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ def test_a_port_promised_to_another_is_passed_over(listening: socket.socket) -> 
     assert ports.next_free(wanted, taken={wanted}) > wanted
 
 
-def test_no_free_port_is_an_error_that_names_the_range(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_free_port_is_an_error_that_names_the_range(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ports, "SPAN", 0)
     with listening:
         wanted = listening.getsockname()[1]

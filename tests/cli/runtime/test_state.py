@@ -13,7 +13,8 @@ from cli.runtime.state import ChildState, State, read, state_path, write
 
 def example(home: Path) -> State:
     child = ChildState(ProcessId(12, "boot/3"), "running", 2, -9, "2026-01-01T00:00:00+00:00")
-    return State("mark", home, ProcessId(11, "boot/2"), 4200, 8001, "2026-01-01T00:00:00+00:00", True, {"server": child})
+    since = "2026-01-01T00:00:00+00:00"
+    return State("mark", home, ProcessId(11, "boot/2"), 4200, 8001, since, ready=True, children={"server": child})
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -39,7 +40,9 @@ def test_a_file_that_is_no_state_is_none(tmp_path: Path, text: str) -> None:
     assert read(tmp_path) is None
 
 
-@pytest.mark.parametrize("change", [{"layout": 99}, {"supervisor": 3}, {"children": []}, {"more": 1}, {"children": {"a": {}}}])
+@pytest.mark.parametrize(
+    "change", [{"layout": 99}, {"supervisor": 3}, {"children": []}, {"more": 1}, {"children": {"a": {}}}]
+)
 def test_a_state_of_another_shape_is_none(tmp_path: Path, change: dict[str, object]) -> None:
     write(example(tmp_path))
     state_path(tmp_path).write_text(json.dumps(json.loads(state_path(tmp_path).read_text()) | change))
