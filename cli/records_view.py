@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ def runs(project: str | None, environment: str | None, limit: int, as_json: bool
     if as_json:
         _dump(rows)
     elif rows:
+        for row in rows:
+            row["id"], row["opened"] = row["id"][:8], row["opened"].strftime("%Y-%m-%d %H:%M:%S")
         _table(rows, ("id", "kind", "project", "environment", "state", "outcome", "opened", "actor"))
     else:
         print("no runs yet; `tes release` makes one")
@@ -61,7 +64,7 @@ def _table(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> None:
         table.add_column(column.replace("_", " "), header_style="dim", overflow="fold")
     for row in rows:
         table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _dump(value: Any) -> None:

@@ -10,6 +10,11 @@ from domain.spec import EnvironmentSpec, Spec
 from domain.supply import Artifact, Source
 
 
+def same(one: str, other: str | None) -> bool:
+    """Whether two versions name the same artifact and settings: what comes before the suffix is only a name."""
+    return other is not None and one.rpartition(".")[2] == other.rpartition(".")[2]
+
+
 def compose(spec: Spec, place: EnvironmentSpec, source: Source, artifact: Artifact, version: str | None) -> Release:
     """The release; its version is `<version or the source's>.<6 hex digits of everything else in it>`.
 

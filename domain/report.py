@@ -66,6 +66,11 @@ def not_reached(stages: Sequence[Stage], planned: Sequence[str]) -> tuple[str, .
     return tuple(name for name in planned if name not in heard)
 
 
+def gate_of(stage: str) -> str:
+    """The name policy knows a stage's gate by: `scan.bandit` → `bandit`, all others their own."""
+    return stage.removeprefix("scan.")
+
+
 def silent(gate: str, why: str) -> Verdict:
     """The verdict of a gate that could not look."""
     return Verdict(gate=gate, outcome=Outcome.INCONCLUSIVE, reasons=(why,))

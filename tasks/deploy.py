@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
 from domain.place import Lease, Release, ServiceState, Target
-from domain.release import compose
+from domain.release import compose, same
 from domain.report import Stage
 from domain.rollout import Action, Rollout, Status, Verb, abort, plan
 from domain.spec import EnvironmentSpec
@@ -27,7 +27,7 @@ from tasks.verify import verify
 # An action that was done, what came of it, and how long it took in seconds.
 Said = tuple[Action, Verdict, float]
 # A release that has been serving is looked at again, not baked again.
-STEADY_BAKE = 2.0
+STEADY_BAKE = 1.0
 
 
 class Placed(Value):
@@ -168,11 +168,14 @@ async def roll(
     return over, said
 
 
-async def _already(platform: HostsServices, target: Target, version: str) -> bool:
-    """Whether this very release is stable, whole, and alone with the traffic."""
+async def _already(platform: HostsServices, target: Target, release: Release, named: bool) -> str | None:
+    """The stable version when it is this very release (under this name, when it was given one), whole, and alone with
+    the traffic; else None."""
     state = await platform.inspect(target)
-    there = state.of(version)
-    return state.stable == version and there is not None and there.ready and there.weight == 100
+    there = state.of(state.stable)
+    if there is None or not there.ready or there.weight != 100 or not same(release.version, state.stable):
+        return None
+    return state.stable if state.stable == release.version or not named else None
 
 
 async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
@@ -185,7 +188,9 @@ async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
     began = time.time()
     checked: Verdict | None
     async with held(platform, target, run.holder, say=lambda text: progress.working("deploy", text)) as lease:
-        if await unfinished(platform, lease) is None and await _already(platform, target, release.version):
+        stable = await _already(platform, target, release, bool(run.version or run.ref))
+        if stable is not None and await unfinished(platform, lease) is None:
+            release = release.model_copy(update={"version": stable})
             deploy, checked, baked = await _verified_again(platform, target, release, run.place)
         else:
             over, said = await roll(run, platform, lease, await _begun(run, platform, lease, release), run.place)

@@ -12,7 +12,8 @@ from domain.cases import Attempt
 from domain.findings import Finding
 from domain.load import LoadSummary
 from domain.place import Release
-from domain.report import Report, Stage
+from domain.policy import Mode
+from domain.report import Report, Stage, gate_of
 from domain.rollout import Action, Rollout
 from domain.verdict import Outcome, Verdict
 from records.read.stage import reusable as find_reusable
@@ -25,6 +26,8 @@ from records.write.rollout import record_rollout, record_rollout_step
 from records.write.run import close_run, open_run
 from records.write.stage import record_stage
 from tasks.run import Run
+
+BLIND_FOR = 900.0
 
 
 async def opened(run: Run, source_digest: str | None = None) -> None:
@@ -48,8 +51,14 @@ async def closed(run: Run, report: Report) -> None:
 
 
 async def reusable(run: Run, name: str, key: str, still_there: Callable[[dict[str, Any]], bool]) -> Stage | None:
-    """An earlier PASS of this stage over the same inputs, marked as reused, or None."""
+    """An earlier PASS of this stage over the same inputs, marked as reused, or None. Of a gate that does not block when
+    it is blind, also an INCONCLUSIVE of the last minutes."""
     found = await asyncio.to_thread(find_reusable, run.project, name, key)
+    if found is None and run.policy.mode(gate_of(name)) is not Mode.BLOCKING:
+        # It could not look a moment ago; asking again at every run would only cost time. It stays INCONCLUSIVE.
+        found = await asyncio.to_thread(
+            find_reusable, run.project, name, key, outcome=Outcome.INCONCLUSIVE, max_age=BLIND_FOR
+        )
     if found is None:
         return None
     row, verdict = found

@@ -12,7 +12,7 @@ from domain.supply import Artifact, Source
 from domain.verdict import Evidence, Verdict
 from settings import settings
 from tasks import recording
-from tasks.execute import execute
+from tasks.execute import execute, find
 from tasks.kinds import derive
 from tasks.locked_environment import locked_environment
 from tasks.run import Run
@@ -67,5 +67,7 @@ async def scan(run: Run, source: Source, artifact: Artifact, scanner: str) -> St
         "artifact": artifact.digest,
         "scan": how.model_dump(mode="json"),
         "day": today.isoformat(),
+        "tool": str(find(tool.TOOL)),
+        "options": settings().scanner_options,
     }
     return await perform(run, f"scan.{scanner}", inputs, work)

@@ -1,7 +1,7 @@
 """One stage, from its inputs' digest to its row in the records: the same path for every stage.
 
-Reuse lives here: a PASS over the same inputs is quoted instead of repeated, and says so. FAIL and INCONCLUSIVE are
-never reused: a person who runs again wants another look.
+Reuse lives here: a PASS over the same inputs is quoted instead of repeated, and says so. A FAIL is never reused, and
+an INCONCLUSIVE only for some minutes and only where it does not decide: a person who runs again wants another look.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from prefect.runtime import task_run
 
 from domain.errors import ReportError, ToolError, Unavailable
-from domain.report import Stage, can_start_at, silent
+from domain.report import Stage, can_start_at, gate_of, silent
 from domain.verdict import Evidence, Verdict
 from tasks import progress, recording
 from tasks.kinds import RETRIES
@@ -84,8 +84,3 @@ async def finish(run: Run, stage: Stage, key: str, began: float) -> Stage:
     await publish_stage(run, stage)
     progress.ended(stage)
     return stage
-
-
-def gate_of(stage: str) -> str:
-    """The name policy knows a stage's gate by: `scan.bandit` → `bandit`, all others their own."""
-    return stage.removeprefix("scan.")

@@ -13,12 +13,17 @@ from records.tables.columns import now
 
 
 def reusable(
-    project: str, stage: str, inputs_digest: str, *, max_age: float | None = None
+    project: str,
+    stage: str,
+    inputs_digest: str,
+    *,
+    outcome: Outcome = Outcome.PASS,
+    max_age: float | None = None,
 ) -> tuple[StageRow, Verdict] | None:
     """What a stage of a project said about the same inputs, when that may be quoted; else None.
 
-    It must be the last look that was taken (a quotation is no look), it must have passed, nobody may have invalidated
-    it, and it must not be older than `max_age` seconds, for what goes stale though its inputs stay, like a scan.
+    It must be the last look that was taken (a quotation is no look), it must have said `outcome`, nobody may have
+    invalidated it, and it must not be older than `max_age` seconds, for what goes stale though its inputs stay.
     """
     query = (
         select(StageRow)
@@ -34,7 +39,7 @@ def reusable(
     )
     with reading() as session:
         row = session.exec(query).first()
-    if row is None or row.outcome != Outcome.PASS.value or row.invalidated is not None:
+    if row is None or row.outcome != outcome.value or row.invalidated is not None:
         return None
     if max_age is not None and now() - row.ended > timedelta(seconds=max_age):
         return None
