@@ -30,7 +30,7 @@ def seconds(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError("a duration is wanted, like 30s or 5m")
     if isinstance(value, int | float):
-        found = float(value) if abs(value) <= LONGEST else math.inf
+        found = math.inf if abs(value) > LONGEST else float(value)
     else:
         match = _DURATION.match(value) if isinstance(value, str) else None
         found = float(match[1]) * _UNIT[match[2]] if match else -1.0

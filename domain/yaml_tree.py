@@ -161,7 +161,10 @@ class _Builder:
             raise Unreadable(f"*{name} stands inside of what it stands for", line, column, "remove the alias")
         if name not in self.anchors:
             raise Unreadable(f"*{name} stands for nothing", line, column, f"write &{name} before the value it is for")
-        self._place(self.anchors[name], None)
+        aliased = self.anchors[name]
+        self._no_deeper(len(self.stack) + aliased.depth, line, column)
+        self._no_more(aliased.size, line, column)
+        self._place(aliased, None, is_counted=True)
 
     def _begin(self, event: Any, line: int, column: int) -> None:
         self._no_tag(event, line, column)
@@ -182,15 +185,11 @@ class _Builder:
                     done.node.add(child)
         if done.anchor:
             self.opened.discard(done.anchor)
-        self._place(done.node, done.anchor, is_closed=True)
+        self._place(done.node, done.anchor)
 
-    def _place(self, node: Node, anchor: str | None, *, is_plain: bool = False, is_closed: bool = False) -> None:
-        if not is_closed:
-            self.count += node.size
-            self._no_deeper(len(self.stack) + node.depth, node.line, node.column)
-        if self.count > MAX_NODES:
-            fix = "shorten it; an alias (*name) counts with all that it stands for"
-            raise Unreadable(f"more than {MAX_NODES:,} values", node.line, node.column, fix)
+    def _place(self, node: Node, anchor: str | None, *, is_plain: bool = False, is_counted: bool = False) -> None:
+        if not is_counted:
+            self._no_more(1, node.line, node.column)
         if anchor:
             self.anchors[anchor] = node
         if not self.stack:
@@ -216,7 +215,7 @@ class _Builder:
             sources = node.value if isinstance(node.value, list) else [node]
             if not all(isinstance(source.value, dict) for source in sources):
                 fix = "write an alias of a mapping: `<<: *name`"
-                raise Unreadable("<< takes mappings only", node.line, node.column, fix)
+                raise Unreadable("<< takes mappings only", *top.place, fix)
             top.merged += sources
         elif key in top.node.value:
             top.node.repeated.append((key, top.node.keys[key], top.place))
@@ -229,6 +228,12 @@ class _Builder:
         if event.tag is not None:
             tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
             raise Unreadable(f"the tag {tag} is not read", line, column, "remove it: plain values only")
+
+    def _no_more(self, size: int, line: int, column: int) -> None:
+        self.count += size
+        if self.count > MAX_NODES:
+            fix = "shorten it; an alias (*name) counts with all that it stands for"
+            raise Unreadable(f"more than {MAX_NODES:,} values", line, column, fix)
 
     def _no_deeper(self, depth: int, line: int, column: int) -> None:
         if depth > MAX_DEPTH:
