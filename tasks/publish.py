@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging import get_run_logger
 
 from domain.report import Report, Stage
 from tasks.run import Run
@@ -67,18 +69,30 @@ def report_page(report: Report) -> str:
     return "\n".join(page)
 
 
-async def publish_stage(run: Run, stage: Stage) -> None:
-    """The stage's artifact in the Prefect UI."""
+_under_way: set[asyncio.Task[object]] = set()
+
+
+def publish_stage(run: Run, stage: Stage) -> None:
+    """Sends the stage's artifact to the Prefect UI, without keeping the next stage waiting for it."""
     if in_prefect():
-        await acreate_markdown_artifact(
-            key=key(run.project, run.environment or "", stage.name),
-            markdown=stage_page(stage),
-            description=f"{stage.name}: {stage.verdict.outcome}",
+        sending = asyncio.create_task(
+            acreate_markdown_artifact(
+                key=key(run.project, run.environment or "", stage.name),
+                markdown=stage_page(stage),
+                description=f"{stage.name}: {stage.verdict.outcome}",
+            )
         )
+        _under_way.add(sending)
 
 
 async def publish_report(report: Report) -> None:
-    """The run's artifact in the Prefect UI."""
+    """The run's artifact in the Prefect UI, once those of its stages have arrived. An artifact that Prefect did not
+    take is logged: a picture that is missing changes no verdict."""
+    sent = list(_under_way)
+    _under_way.clear()
+    for problem in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(problem, Exception):
+            get_run_logger().warning("an artifact could not be published: %s", problem)
     if in_prefect():
         await acreate_markdown_artifact(
             key=key(report.project, report.environment or "", report.kind),

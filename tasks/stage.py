@@ -81,6 +81,6 @@ async def finish(run: Run, stage: Stage, key: str, began: float) -> Stage:
     """Writes a stage that is over into the records, the Prefect UI and the progress; returns it with its mode."""
     stage = stage.model_copy(update={"mode": run.policy.mode(stage.verdict.gate)})
     await recording.stage(run, stage, key, began)
-    await publish_stage(run, stage)
+    publish_stage(run, stage)
     progress.ended(stage)
     return stage
