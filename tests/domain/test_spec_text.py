@@ -194,7 +194,8 @@ def test_shared_settings_can_be_merged_and_overridden() -> None:
     ("written", "read"), [("yes", "yes"), ("on", "on"), ("12:30", "12:30"), ('"3.10"', "3.10"), ("'true'", "true")]
 )
 def test_words_of_old_yaml_are_text(written: str, read: str) -> None:
-    assert parse(f"release: {{environment: {{A: {written}}}}}", "t").release.environment == {"A": read}  # type: ignore[union-attr]
+    release = parse(f"release: {{environment: {{A: {written}}}}}", "t").release
+    assert release is not None and release.environment == {"A": read}
 
 
 def test_a_secret_in_the_wrong_place_is_not_repeated() -> None:
