@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.spec import Waived
 from domain.verdict import Outcome, Value, Verdict
 
@@ -46,7 +48,7 @@ class ScanReport(Value):
 
     scanner: str
     findings: tuple[Finding, ...] = ()
-    looked_at: int = 0
+    looked_at: int = Field(0, ge=0)
     blind: tuple[str, ...] = ()
 
 

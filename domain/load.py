@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from domain.spec import Thresholds
 from domain.verdict import Outcome, Value, Verdict
+
+Count = Annotated[int, Field(ge=0)]
+# NaN is under every limit: a measurement that is no number must not get as far as a judgement.
+Measured = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class LoadSummary(Value):
@@ -18,18 +25,18 @@ class LoadSummary(Value):
     """
 
     generator: str
-    requests: int
-    failed: int
-    seconds: float
-    rate: float = 0.0
-    iterations: int = 0
-    dropped_iterations: int = 0
-    p50: float = 0.0
-    p90: float = 0.0
-    p95: float = 0.0
-    p99: float = 0.0
-    max: float = 0.0
-    checks: float | None = None
+    requests: Count
+    failed: Count
+    seconds: Measured
+    rate: Measured = 0.0
+    iterations: Count = 0
+    dropped_iterations: Count = 0
+    p50: Measured = 0.0
+    p90: Measured = 0.0
+    p95: Measured = 0.0
+    p99: Measured = 0.0
+    max: Measured = 0.0
+    checks: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     failed_checks: tuple[str, ...] = ()
     crossed: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ class Report(BaseModel):
     An input value is never quoted in an error: it may hold the very secret that was found.
     """
 
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True, allow_inf_nan=False)
 
 
 R = TypeVar("R", bound=BaseModel)

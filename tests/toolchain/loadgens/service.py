@@ -20,7 +20,8 @@ def answering(status: int = 200, after: float = 0.0) -> Iterator[str]:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             time.sleep(after)
             code = {"/gone": 404, "/away": 302}.get(self.path, status)
-            head = f"HTTP/1.1 {code} x\r\ncontent-length: 5\r\n" + ("location: /gone\r\n" if code == 302 else "")
+            head = f"HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: 5\r\n"
+            head += "location: /gone\r\n" if code == 302 else ""
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.wfile.write(f"{head}\r\nhello".encode())
 
