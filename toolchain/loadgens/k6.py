@@ -7,7 +7,6 @@ Exit codes: https://github.com/grafana/k6/blob/master/errext/exitcodes/codes.go
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from domain.errors import ReportError, SpecError
@@ -15,6 +14,7 @@ from domain.load import LoadSummary
 from toolchain.command import Command, Ran
 from toolchain.loadgens import LoadRequest
 from toolchain.loadgens._checks import failed_checks
+from toolchain.loadgens._k6_log import errors_in, most_frequent
 from toolchain.loadgens._scenario import as_json
 from toolchain.reports.trusted import Report, finished, one_line, read, said
 
@@ -31,8 +31,6 @@ MEANS = {
     108: "the script aborted the test",
 }
 STATISTICS = "min,med,avg,max,p(50),p(90),p(95),p(99)"
-SHOWN = 3
-LINE = 64 * 1024  # characters of one log line
 
 
 class _Check(Report):
@@ -81,10 +79,10 @@ def command(request: LoadRequest) -> Command:
 
 def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
     """The summary; script errors are its `problems`. ToolError, ReportError when there is nothing to rely on."""
-    errors = _errors(ran.stderr)
+    errors = errors_in(ran.stderr)
     if ran.exit_code in MEANS:
         raise ReportError(
-            f"k6 did not finish: {MEANS[ran.exit_code]} (exit code {ran.exit_code}): {_shown(errors) or said(ran)}",
+            f"k6 did not finish: {MEANS[ran.exit_code]} (exit code {ran.exit_code}): {most_frequent(errors) or said(ran)}",
             fix=f"run it by hand: k6 run {request.script.name if request.script else '(the scenario)'}",
         )
     finished(ran, TOOL, CODES)
@@ -93,6 +91,9 @@ def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
     rate = _value(told, "http_reqs", "rate")
     passes, fails = _value(told, "checks", "passes"), _value(told, "checks", "fails")
     iterations = int(_value(told, "iterations", "count"))
+    failed = int(_value(told, "http_req_failed", "passes"))
+    if failed > requests:
+        raise ReportError(f"k6's summary cannot be true: {failed} of {requests} requests failed", fix="see its log")
     crossed = tuple(
         one_line(f"{metric}: {limit}", 120)
         for metric, values in sorted(told.metrics.items())
@@ -105,7 +106,7 @@ def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
     return LoadSummary(
         generator=TOOL,
         requests=requests,
-        failed=int(_value(told, "http_req_failed", "passes")),
+        failed=failed,
         seconds=requests / rate if rate else ran.seconds,
         rate=rate,
         iterations=iterations,
@@ -127,9 +128,9 @@ def _value(told: _Summary, metric: str, key: str) -> float:
     if metric not in told.metrics:
         return 0.0
     value = told.metrics[metric].get(key)
-    if not isinstance(value, float | int):
+    if not isinstance(value, float | int) or value < 0:
         raise ReportError(
-            f"k6's summary has no {key} of {metric}", fix="written by a version of k6 that we do not know"
+            f"k6's summary has no usable {key} of {metric}", fix="written by a version of k6 that we do not know"
         )
     return float(value)
 
@@ -142,37 +143,12 @@ def _checks(group: _Group) -> list[_Check]:
     return [*group.checks.values(), *(check for inner in group.groups.values() for check in _checks(inner))]
 
 
-def _errors(log: Path) -> dict[str, int]:
-    """The log's errors, by text: what broke in k6 or was thrown; not what the script wrote itself (console.error)."""
-    found: dict[str, int] = {}
-    try:
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            while line := lines.readline(LINE):
-                if '"level":"error"' not in line:
-                    continue
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    entry = {"msg": line}
-                text = one_line(str(entry.get("msg", "")), 200)
-                if entry.get("source") != "console" and not text.startswith("thresholds on metrics"):
-                    found[text] = found.get(text, 0) + 1
-    except FileNotFoundError:
-        pass
-    return found
-
-
 def _problems(ran: Ran, errors: dict[str, int], iterations: int) -> list[str]:
     problems = []
     if errors:
-        problems.append(f"{sum(errors.values())} errors in {iterations} iterations: {_shown(errors)}")
+        problems.append(f"{sum(errors.values())} errors in {iterations} iterations: {most_frequent(errors)}")
     if ran.truncated:
         problems.append("its log was longer than is kept, so not all errors in it are known")
     if iterations == 0:
         problems.append("no iteration was finished")
     return problems
-
-
-def _shown(errors: dict[str, int]) -> str:
-    often = sorted(errors.items(), key=lambda item: -item[1])[:SHOWN]
-    return "; ".join(f"{text} ({count} times)" if count > 1 else text for text, count in often)

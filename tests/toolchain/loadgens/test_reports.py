@@ -134,3 +134,26 @@ def locust_told(change: dict[str, object], folder: Path) -> LoadSummary:
     told = module("toolchain.loadgens", "locust").parse(ran, REQUEST)
     assert isinstance(told, LoadSummary)
     return told
+
+
+@pytest.mark.parametrize(
+    ("metric", "key", "value"),
+    [
+        ("http_req_duration", "p(95)", -1),
+        ("http_req_duration", "p(95)", None),
+        ("http_req_failed", "passes", 1000),
+        ("checks", "passes", -1),
+        ("http_reqs", "count", "many"),
+    ],
+)
+def test_a_summary_of_k6_that_cannot_be_true_is_refused(metric: str, key: str, value: object, tmp_path: Path) -> None:
+    summary = json.loads((FIXTURES / "k6" / "clean.json").read_text())
+    if value is None:
+        del summary["metrics"][metric][key]
+    else:
+        summary["metrics"][metric][key] = value
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps(summary))
+    ran = Ran(argv=("k6",), exit_code=0, seconds=1, stdout=report, stderr=tmp_path / "e", report=report)
+    with pytest.raises(ReportError):
+        module("toolchain.loadgens", "k6").parse(ran, REQUEST)
