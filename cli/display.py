@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -17,6 +17,7 @@ from rich.text import Text
 from domain.progress import Phase, Progress
 from domain.report import Report
 
+REASONS = 280
 STYLE = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
 
 
@@ -34,7 +35,7 @@ class Plain:
             line = f"{event.stage}: started"
         elif event.phase is Phase.FINISHED:
             how = "reused" if event.reused else f"{event.seconds:.1f} s"
-            line = f"{event.stage}: {event.outcome} ({how}) {event.text}"
+            line = f"{event.stage}: {event.outcome} ({how}) {short([event.text])}"
         else:
             what = event.text.rstrip("0123456789")
             if event.stage == "verify" or self.last.get(event.stage) == what:
@@ -98,6 +99,12 @@ def watching(*, quiet: bool) -> Iterator[Plain | Picture]:
         yield picture
 
 
+def short(reasons: Sequence[str]) -> str:
+    """The reasons in one readable cell; all of them are in the records, in `--json` and in the evidence."""
+    text = " ".join("; ".join(reasons).split())
+    return text if len(text) <= REASONS else f"{text[: REASONS - 1]}…"
+
+
 def summary(report: Report, out: Console) -> None:
     """The table of a run, its decision, and where things stand."""
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -107,7 +114,7 @@ def summary(report: Report, out: Console) -> None:
         outcome = str(stage.verdict.outcome)
         weight = "" if stage.mode == "blocking" or stage.verdict.passed else f" ({stage.mode.replace('_', ' ')})"
         took = "reused" if stage.verdict.reused else f"{stage.seconds:.1f} s"
-        table.add_row(stage.name, Text(outcome, STYLE[outcome]), took, Text("; ".join(stage.verdict.reasons) + weight))
+        table.add_row(stage.name, Text(outcome, STYLE[outcome]), took, Text(short(stage.verdict.reasons) + weight))
     for name in report.skipped:
         table.add_row(Text(name, "dim"), Text("not reached", "dim"), "", "")
     out.print(table)
@@ -116,7 +123,5 @@ def summary(report: Report, out: Console) -> None:
         (str(report.outcome), STYLE[report.outcome]), f" {report.kind} {what} in {report.seconds:.1f} s"
     )
     out.print(line)
-    for reason in report.decision.reasons:
-        out.print(Text(f"  {reason}"))
     if report.state:
         out.print(Text(report.state))
