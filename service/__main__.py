@@ -6,6 +6,7 @@ The port is `--port`, else PORT (what platforms set), else TES_SERVICE_PORT, els
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import logging
 import os
@@ -19,7 +20,8 @@ _log = logging.getLogger("service")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 after a stop signal, 3 when it was told to listen where it may or can not."""
+    """The exit code: 3 when it was told to listen where it may or can not. SIGTERM lets requests finish, then ends the
+    process as that signal does."""
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     parser.add_argument("--port", help="0 for any free one")
     parser.add_argument("--host", default=os.environ.get("TES_SERVICE_HOST", "127.0.0.1"))
@@ -71,7 +73,9 @@ def _serve(listening: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    # It stopped in good order before it raises the interrupt again.
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ _EVERYWHERE = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
 }
 _DATA = "default-src 'none'; frame-ancestors 'none'"
 # Swagger UI sets styles from its script, and draws its icons from data: URLs.
@@ -30,14 +29,15 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        policy = _DOCS if scope["path"].startswith("/docs") else _DATA
+        page = scope["path"].startswith("/docs")
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _EVERYWHERE.items():
                     headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", policy)
+                headers.setdefault("Content-Security-Policy", _DOCS if page else _DATA)
+                headers.setdefault("Cache-Control", "no-cache" if page else "no-store")
             await send(message)
 
         await self.app(scope, receive, marked)

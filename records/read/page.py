@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, tuple_
+from sqlalchemy import ColumnElement, bindparam, select, tuple_
+from sqlmodel import Session, SQLModel
+
+from domain.errors import SpecError
 
 T = TypeVar("T")
 
@@ -33,7 +36,14 @@ def bounded(limit: int) -> int:
     return max(1, min(limit, MAX_PAGE))
 
 
-def older(columns: tuple[Any, Any], than: Any) -> ColumnElement[bool]:
-    """Rows that come after another in a list with the newest first; `than` selects the same two columns of it."""
-    earlier: ColumnElement[bool] = tuple_(*columns) < than
+def older(session: Session, row: type[SQLModel], columns: tuple[Any, Any], after: str) -> ColumnElement[bool]:
+    """Rows that come after the row with the id `after`, in a list with the newest first by these two columns (a time
+    and the id). SpecError when there is no such row: an empty page would look like the end of the list."""
+    last = session.connection().execute(select(*columns).where(columns[1] == after)).one_or_none()
+    if last is None:
+        table = str(row.__tablename__)
+        raise SpecError(f"after={after!r} names none of the {table}", fix="pass `next` of the page before, unchanged")
+    earlier: ColumnElement[bool] = tuple_(*columns) < tuple_(
+        *(bindparam(None, value, type_=column.type) for value, column in zip(last, columns, strict=True))
+    )
     return earlier

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select as columns
 from sqlmodel import col, select
 
 from domain.rollout import Status
@@ -32,12 +31,9 @@ def releases(
         query = query.where(ReleaseRow.environment == environment)
     if service is not None:
         query = query.where(ReleaseRow.service == service)
-    if after is not None:
-        last = (
-            columns(col(ReleaseRow.recorded), col(ReleaseRow.id)).where(col(ReleaseRow.id) == after).scalar_subquery()
-        )
-        query = query.where(older((ReleaseRow.recorded, ReleaseRow.id), last))
     with reading() as session:
+        if after is not None:
+            query = query.where(older(session, ReleaseRow, (col(ReleaseRow.recorded), col(ReleaseRow.id)), after))
         return cut(session.exec(query).all(), limit, "id")
 
 
@@ -59,10 +55,9 @@ def rollouts(
         query = query.where(RolloutRow.service == service)
     if unfinished:
         query = query.where(col(RolloutRow.status).not_in([status.value for status in Status if status.over]))
-    if after is not None:
-        last = columns(col(RolloutRow.started), col(RolloutRow.id)).where(col(RolloutRow.id) == after).scalar_subquery()
-        query = query.where(older((RolloutRow.started, RolloutRow.id), last))
     with reading() as session:
+        if after is not None:
+            query = query.where(older(session, RolloutRow, (col(RolloutRow.started), col(RolloutRow.id)), after))
         return cut(session.exec(query).all(), limit, "id")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select as columns
 from sqlmodel import col, select
 
 from records.process import Process
@@ -33,10 +32,9 @@ def runs(
         query = query.where(RunRow.project == project)
     if environment is not None:
         query = query.where(RunRow.environment == environment)
-    if after is not None:
-        last = columns(col(RunRow.opened), col(RunRow.id)).where(col(RunRow.id) == after).scalar_subquery()
-        query = query.where(older((RunRow.opened, RunRow.id), last))
     with reading() as session:
+        if after is not None:
+            query = query.where(older(session, RunRow, (col(RunRow.opened), col(RunRow.id)), after))
         return cut(session.exec(query).all(), limit, "id")
 
 

@@ -41,6 +41,11 @@ def readyz() -> Status:
     return Status(status="ready")
 
 
+# Load balancers and monitors ask with HEAD.
+router.add_api_route("/healthz", healthz, methods=["HEAD"], include_in_schema=False)
+router.add_api_route("/readyz", readyz, methods=["HEAD"], include_in_schema=False)
+
+
 @router.get("/api/v1/version")
 async def about() -> Version:
     """Which version of the system this is."""

@@ -81,7 +81,7 @@ def rollouts(
     return paged(records.rollouts(environment, limit, service=service, after=after), RolloutOut.of)
 
 
-@router.get("/{rollout_id}", responses=documented(404))
+@router.get("/{rollout_id}", responses=documented(404, 422))
 def rollout(rollout_id: str) -> RolloutDetailOut:
     """One rollout with its steps."""
     found = records.rollout(rollout_id)

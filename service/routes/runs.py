@@ -123,7 +123,7 @@ def runs(limit: Limit = 50, project: Filter = None, environment: Filter = None, 
     return paged(records.runs(limit, project, environment, after=after), RunOut.of)
 
 
-@router.get("/{run_id}", responses=documented(404))
+@router.get("/{run_id}", responses=documented(404, 422))
 def run(run_id: str) -> RunDetailOut:
     """One run with its stages and load figures."""
     found = _found(run_id)
@@ -134,7 +134,7 @@ def run(run_id: str) -> RunDetailOut:
     )
 
 
-@router.get("/{run_id}/stages", responses=documented(404))
+@router.get("/{run_id}/stages", responses=documented(404, 422))
 def stages(run_id: str) -> list[StageOut]:
     """The stages of a run, in the order in which they began."""
     return [StageOut.of(row) for row in _found(run_id).stages]

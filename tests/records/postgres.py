@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,10 @@ from pathlib import Path
 def server(folder: Path) -> Iterator[str]:
     """A running server that holds its data below `folder`; the URL of its database `postgres`."""
     if importlib.util.find_spec("pgserver"):
-        import pgserver
+        with warnings.catch_warnings():
+            # It asks for a login session's runtime folder; without one it finds another.
+            warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
+            import pgserver
 
         running = pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
