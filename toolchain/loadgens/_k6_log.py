@@ -1,4 +1,4 @@
-"""k6's log, one JSON object a line: where a script that threw can be seen, since the exit code and the summary hide it."""
+"""k6's log, one JSON object a line: the one place where a script that threw can be seen."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
     errors = errors_in(ran.stderr)
     if ran.exit_code in MEANS:
         raise ReportError(
-            f"k6 did not finish: {MEANS[ran.exit_code]} (exit code {ran.exit_code}): {most_frequent(errors) or said(ran)}",
+            f"k6 did not finish: {MEANS[ran.exit_code]} (exit {ran.exit_code}): {most_frequent(errors) or said(ran)}",
             fix=f"run it by hand: k6 run {request.script.name if request.script else '(the scenario)'}",
         )
     finished(ran, TOOL, CODES)
