@@ -49,7 +49,7 @@ _DURATION_SCHEMA = {
 }
 Seconds = Annotated[float, BeforeValidator(seconds), Field(json_schema_extra=_DURATION_SCHEMA)]
 # A time-out or an interval of nothing would never let anything happen.
-Timeout = Annotated[Seconds, Field(gt=0)]
+Timeout = Annotated[Seconds, Field(gt=0, json_schema_extra={**_DURATION_SCHEMA, "exclusiveMinimum": 0})]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 EnvKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Ratio = Annotated[float, Field(ge=0, le=1)]
