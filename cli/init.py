@@ -94,12 +94,17 @@ def render(detected: Detected) -> str:
 
 
 def _because(why: dict[str, str], key: str, indent: str = "") -> list[str]:
-    # A reason may quote a file's name; a comment must stay one line.
-    return [f"{indent}# {' '.join(why[key].split())}"] if key in why else []
+    # A reason may quote a file's name; a comment must stay one line of text.
+    words = "".join(sign if sign.isprintable() else " " for sign in why.get(key, "")).split()
+    return [f"{indent}# {' '.join(words)}"] if words else []
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False) if scalar(value) is not value or not value.isalpha() else value
+    """A word as it is when YAML takes it for that very word, else in quotes, with what cannot be seen escaped."""
+    if value.isascii() and value.isalpha() and scalar(value) == value:
+        return value
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in quoted)
 
 
 def _list(key: str, values: Sequence[str] | None, indent: str, example: str) -> str:
