@@ -86,7 +86,7 @@ def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
             fix=f"run it by hand: k6 run {request.script.name if request.script else '(the scenario)'}",
         )
     finished(ran, TOOL, CODES)
-    told = read(_Summary, ran.report, TOOL)
+    told = read(_Summary, ran, ran.report, TOOL)
     requests = int(_value(told, "http_reqs", "count"))
     rate = _value(told, "http_reqs", "rate")
     passes, fails = _value(told, "checks", "passes"), _value(told, "checks", "fails")

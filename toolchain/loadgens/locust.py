@@ -73,7 +73,7 @@ def command(request: LoadRequest) -> Command:
 def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
     """The summary. ToolError, ReportError when there is nothing to rely on."""
     finished(ran, TOOL, CODES)
-    told = read(_Told, ran.report, TOOL)
+    told = read(_Told, ran, ran.report, TOOL)
     if told.failed > told.requests or told.requests + told.dropped > told.arrivals:
         raise ReportError(
             f"locust's report cannot be true: {told.arrivals} arrivals, {told.requests} requests, {told.failed} failed",

@@ -46,7 +46,7 @@ def finished(ran: Ran, tool: str, codes: frozenset[int]) -> None:
         )
 
 
-def read(schema: type[R], path: Path | None, tool: str) -> R:
+def read(schema: type[R], ran: Ran, path: Path | None, tool: str) -> R:
     """The JSON report at a path, as its schema. ReportError when missing, empty, too long, cut off or another thing."""
     if path is None:
         raise ReportError(f"{tool} was not told where to write its report", fix="this is a defect: report it")
@@ -58,9 +58,10 @@ def read(schema: type[R], path: Path | None, tool: str) -> R:
             )
         content = path.read_bytes()
     except OSError as error:
-        raise ReportError(f"{tool} left no report: {error.strerror} ({path.name})", fix="see its log") from None
+        why = "" if isinstance(error, FileNotFoundError) else f" ({path.name}: {error.strerror})"
+        raise ReportError(f"{tool} left no report{why}: {said(ran)}", fix=f"see {ran.stderr}") from None
     if not content.strip():
-        raise ReportError(f"{tool}'s report is empty ({path.name})", fix="see its log")
+        raise ReportError(f"{tool}'s report is empty: {said(ran)}", fix=f"see {ran.stderr}")
     try:
         return schema.model_validate_json(content)
     except ValidationError as error:

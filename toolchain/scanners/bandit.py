@@ -52,7 +52,7 @@ def command(request: ScanRequest) -> Command:
 def parse(ran: Ran, request: ScanRequest) -> ScanReport:
     """The findings; `looked_at` counts the files it parsed. ToolError, ReportError when it cannot be trusted."""
     finished(ran, TOOL, CODES)
-    told = read(_Bandit, ran.report, TOOL)
+    told = read(_Bandit, ran, ran.report, TOOL)
     if "_totals" not in told.metrics:
         raise ReportError("bandit's report has no totals", fix="see its log: it did not get to the end")
     if ran.exit_code == 1 and not told.results and not told.errors:

@@ -65,7 +65,7 @@ def parse(ran: Ran, request: ScanRequest) -> ScanReport:
     finished(ran, TOOL, CODES)
     if ran.truncated:
         raise ReportError("detect-secrets wrote more than is kept of its report", fix="exclude generated files")
-    told = read(_Baseline, ran.stdout, TOOL)
+    told = read(_Baseline, ran, ran.stdout, TOOL)
     if not told.plugins_used:
         raise ReportError("detect-secrets ran without a single detector", fix="check its installation")
     area = scope(request)

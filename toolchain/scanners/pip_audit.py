@@ -66,7 +66,7 @@ def parse(ran: Ran, request: ScanRequest) -> ScanReport:
     if request.lock is None:
         raise ReportError("there is no lock of Python packages to audit", fix="build first, or leave pip_audit out")
     finished(ran, TOOL, CODES)
-    told = read(_Audit, ran.report, TOOL)
+    told = read(_Audit, ran, ran.report, TOOL)
     skipped = {d.name: d.skip_reason or "no version" for d in told.dependencies if d.version is None or d.skip_reason}
     audited = [d for d in told.dependencies if d.name not in skipped]
     if ran.exit_code == 1 and not any(d.vulns for d in audited):

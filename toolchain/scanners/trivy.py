@@ -50,7 +50,7 @@ def parse(ran: Ran, request: ScanRequest) -> ScanReport:
     ToolError, ReportError when the report cannot be trusted.
     """
     finished(ran, TOOL, CODES)
-    told = read(TrivyReport, ran.report, TOOL)
+    told = read(TrivyReport, ran, ran.report, TOOL)
     image = _is_image(request)
     wanted = "container_image" if image else "filesystem"
     if told.kind != wanted:

@@ -54,13 +54,20 @@ def test_a_report_that_is_none(content: bytes, why: str, tmp_path: Path) -> None
     path = tmp_path / "report.json"
     path.write_bytes(content)
     with pytest.raises(ReportError, match=why):
-        trusted.read(Small, path, "tool")
+        trusted.read(Small, ran(tmp_path, 0, "no space left\n"), path, "tool")
 
 
-@pytest.mark.parametrize("path", [None, Path("/nowhere/report.json"), Path("/")])
-def test_a_report_that_is_not_there(path: Path | None) -> None:
-    with pytest.raises(ReportError):
-        trusted.read(Small, path, "tool")
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        (None, "was not told where"),
+        (Path("/nowhere/report.json"), "left no report: no space left"),
+        (Path("/"), r"left no report .*: no space left"),
+    ],
+)
+def test_a_report_that_is_not_there(path: Path | None, why: str, tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=why):
+        trusted.read(Small, ran(tmp_path, 0, "no space left\n"), path, "tool")
 
 
 def test_an_error_never_quotes_the_report(tmp_path: Path) -> None:
@@ -68,7 +75,7 @@ def test_an_error_never_quotes_the_report(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text('{"count": "correct horse battery staple"}')
     with pytest.raises(ReportError) as caught:
-        trusted.read(Small, path, "tool")
+        trusted.read(Small, ran(tmp_path, 0, "no space left\n"), path, "tool")
     assert "horse" not in str(caught.value)
 
 
