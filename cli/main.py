@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -207,6 +208,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("tes: interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
+        return EXIT_BROKEN
+    except Exception:
+        # A mistake of ours. Python's own exit code for it would be 1, and that means FAIL.
+        traceback.print_exc()
+        print("tes: this is a bug in tes; please report it with the lines above", file=sys.stderr)
         return EXIT_BROKEN
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from cli import runtime
 from cli.display import Picture, Plain, summary, watching
-from domain.errors import SpecError
+from domain.errors import SpecError, TesError
 from domain.report import Report
 from tasks import progress
 from tasks.spec_file import load_spec
@@ -77,8 +77,13 @@ async def _run(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) 
     watcher.note("waiting for the Prefect server")
     await runtime.wait_for_api(up)
     state = await flow(**parameters, return_state=True)
-    if isinstance(state.data, BaseException):
-        raise state.data
+    result = await state.aresult(raise_on_failure=False)
+    if isinstance(result, BaseException):
+        raise result
+    if not isinstance(result, Report):
+        raise TesError(
+            f"the flow ended as {state.name} without a report: {state.message}", fix="see its logs in the Prefect UI"
+        )
     return up
 
 
