@@ -19,7 +19,7 @@ STAGES = ("build", "tests", "load", "deploy", "verify")
 def checks(root: Node, where: str, known: Mapping[str, Sequence[str]], today: date | None) -> list[Problem]:
     """What the rules say about a mapping's tree."""
     found = [*_suite_names(root), *_canary(root), *_gates(root), *_names(root, known), *_load(root)]
-    found += _waivers(root, today) if today else []
+    found += [*_unserved(root), *(_waivers(root, today) if today else [])]
     return [problem.model_copy(update={"where": where}) for problem in found]
 
 
@@ -135,6 +135,58 @@ def _load(root: Node) -> Iterator[Problem]:
     if generator.value == "locust" and _at(load, "script") is not None and _at(load, "scenario") is None:
         message, fix = "locust cannot run a k6 script", "add a scenario, or write generator: k6"
         yield _told(generator, ("load", "generator"), message, fix, "locust")
+
+
+# What can be written and nothing here acts upon: to go on as if it were not there would be a lie.
+_UNSERVED = {
+    "approval": ("no flow waits for an approval yet", "leave it out, and ask before you start the release"),
+    "script": ("no script is run while verifying yet", "leave it out, and write verify.smoke requests"),
+    "cpus": ("no platform limits processors yet", "leave it out"),
+}
+
+
+_YES = ("true", "yes", "on", "y", "t", "1", "1.0")
+
+
+def _unserved(root: Node) -> Iterator[Problem]:
+    places: list[tuple[Path, Node | None]] = [
+        (("release", "resources", "cpus"), _at(root, "release", "resources", "cpus"))
+    ]
+    for name, environment in _environments(root):
+        places.append((("environments", name, "approval"), _at(environment, "approval")))
+        places.append((("environments", name, "verify", "script"), _at(environment, "verify", "script")))
+    for path, node in places:
+        # What is neither true nor false is told by the model, which takes the words that say true.
+        says_no = path[-1] == "approval" and str(node.value if node else "").lower() not in _YES
+        if node is not None and node.value is not None and not says_no:
+            message, fix = _UNSERVED[str(path[-1])]
+            yield _told(node, path, message, fix, node.raw)
+
+
+def named_files(root: Node) -> Iterator[tuple[Path, Node, str]]:
+    """The project's files that a tes.yaml names, each with its path of keys and its place."""
+    named: list[tuple[Path, Node | None]] = [
+        (("load", "script"), _at(root, "load", "script")),
+        (("build", "dockerfile"), _at(root, "build", "dockerfile")),
+    ]
+    for section in ("build", "tests"):
+        for index, node in _items(_at(root, section, "requirements")):
+            if isinstance(node.value, str) and node.value.endswith(".txt"):
+                named.append(((section, "requirements", index), node))
+    for index, suite in _items(_at(root, "tests", "suites")):
+        framework = _at(suite, "framework")
+        if framework is None or framework.value == "pytest":
+            for number, node in _items(_at(suite, "paths")):
+                named.append((("tests", "suites", index, "paths", number), node))
+    for path, found in named:
+        if found is not None and isinstance(found.value, str):
+            yield path, found, found.value.partition("::")[0]
+
+
+def missing(path: Path, node: Node, where: str, reason: str) -> Problem:
+    """A named file that cannot be used."""
+    fix = "correct the path; it starts at the folder of the project"
+    return _told(node, path, reason, fix, node.raw).model_copy(update={"where": where})
 
 
 def _waivers(root: Node, today: date) -> Iterator[Problem]:

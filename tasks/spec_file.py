@@ -11,10 +11,11 @@ from pathlib import Path
 from domain.detection import MAX_READ, complete, detect, is_read, is_skipped
 from domain.errors import SpecError
 from domain.spec import Spec
+from domain.spec_checks import missing, named_files
 from domain.spec_problem import Problem, Severity
 from domain.spec_text import decode, parse, problems, refused
 from domain.verdict import Value
-from domain.yaml_tree import MAX_BYTES
+from domain.yaml_tree import MAX_BYTES, Unreadable, tree
 from toolchain.registry import known
 
 NAMES = ("tes.yaml", "tes.yml")
@@ -32,8 +33,9 @@ class LoadedSpec(Value):
     warnings: tuple[str, ...] = ()
 
 
-def load_spec(project: Path, *, file: Path | None = None) -> LoadedSpec:
-    """The spec of a project's folder, complete with what could be detected. `file` is read in place of its tes.yaml.
+def load_spec(project: Path, *, file: Path | None = None, files: bool = True) -> LoadedSpec:
+    """The spec of a project's folder, complete with what could be detected. `file` is read in place of its tes.yaml;
+    without `files` it may name files that are not there: a rollback needs none of them.
 
     SpecError when the folder or the file cannot be used; it names every error of the file at once.
     """
@@ -44,6 +46,7 @@ def load_spec(project: Path, *, file: Path | None = None) -> LoadedSpec:
     text = read(path) if path is not None else ""
     where = str(path or "")
     found = problems(text, where, known=known_names(), today=date.today())
+    found += _not_there(text, where, project) if files else []
     errors = [problem for problem in found if problem.severity is Severity.ERROR]
     if errors:
         raise refused(errors, where)
@@ -123,5 +126,24 @@ def look(project: Path) -> tuple[str, list[str], dict[str, str]]:
 
 
 def check(path: Path) -> list[Problem]:
-    """Every problem of a file, errors and warnings. SpecError when it cannot be read at all."""
-    return problems(read(path), str(path), known=known_names(), today=date.today())
+    """Every problem of a file, errors and warnings; files that it names are looked for beside it. SpecError when it
+    cannot be read at all."""
+    text = read(path)
+    found = problems(text, str(path), known=known_names(), today=date.today())
+    found += _not_there(text, str(path), path.parent)
+    return sorted(found, key=lambda problem: (problem.line, problem.column, problem.key))
+
+
+def _not_there(text: str, where: str, project: Path) -> list[Problem]:
+    """The files that a tes.yaml names and that are not in the project."""
+    try:
+        root = tree(text)
+    except Unreadable:
+        return []  # told already
+    found = []
+    for keys, node, name in named_files(root) if root is not None and isinstance(root.value, dict) else ():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            found.append(missing(keys, node, where, "a file outside of the project is no part of the release"))
+        elif "\0" in name or not (project / name).exists():
+            found.append(missing(keys, node, where, "there is no such file"))
+    return found

@@ -136,6 +136,18 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str, str]]]] = {
         "load: {generator: locust, script: a.js}",
         [(1, 19, "load.generator", "cannot run a k6 script", "scenario")],
     ),
+    "an approval that nobody waits for": (
+        "environments: {p: {approval: true}}",
+        [(1, 30, "environments.p.approval", "no flow waits", "leave it out")],
+    ),
+    "a script that nobody runs": (
+        "environments: {p: {verify: {script: a.js}}}",
+        [(1, 37, "environments.p.verify.script", "no script is run", "smoke")],
+    ),
+    "a limit that nobody sets": (
+        "release: {resources: {cpus: 2}}",
+        [(1, 29, "release.resources.cpus", "no platform limits", "leave it out")],
+    ),
     "merging no mapping": ("a: &a 1\nbuild:\n  <<: *a", [(3, 3, "", "<< takes mappings", "*name")]),
     "all at once": (
         "buidl: {}\nname: A\nscan: {severity: hihg}\nenvironments: {p: {strategy: canary, approval: maybe}}",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.validate import report
 from domain.errors import SpecError
 from domain.spec import Spec
 from domain.yaml_tree import MAX_BYTES
@@ -60,6 +61,23 @@ def test_every_error_is_in_the_one_that_is_raised(tmp_path: Path) -> None:
         load_spec(tmp_path)
     assert [f"tes.yaml:{line}:" in caught.value.message for line in (1, 2, 3)] == [True] * 3
     assert "`bandit`" in caught.value.message and "3 errors" in caught.value.message
+
+
+def test_files_that_are_named_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "there.txt").write_text("")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tes.yaml").write_text(
+        "build:\n  requirements: [there.txt, 'flask>=3', gone.txt]\n"
+        "tests:\n  suites:\n    - paths: [tests, 'tests::test_a', missing]\n"
+        "load:\n  script: ../other.js\n"
+    )
+    code, text = report(tmp_path)
+    for place in ("tes.yaml:2:41: build.requirements[2]", "tes.yaml:5:39: tests.suites[0].paths[2]", "tes.yaml:7:11"):
+        assert place in text
+    assert code == 3 and "3 errors" in text and "outside of the project" in text
+    with pytest.raises(SpecError, match="3 errors"):
+        load_spec(tmp_path)
+    assert load_spec(tmp_path, files=False).spec.load is not None
 
 
 def _folder(path: Path) -> None:
