@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import sys
@@ -19,7 +20,7 @@ QUICK = Health(grace=10.0, interval=0.05, timeout=2.0, successes=2, failures=2)
 
 def archive(path: Path, files: dict[str, str], members: list[tarfile.TarInfo] | None = None) -> Artifact:
     """A .tar.gz of these files (and of these bare members), as an artifact with its true digest."""
-    with tarfile.open(path, "w:gz") as bundle:
+    with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as bundle:
         for name, text in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(text.encode())

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ class Agent:
         command += ["--service", self.target.service, "--environment", self.target.environment]
         command += ["--idle", str(self.idle), "--log-size", str(self.log_size)]
         with open(self.folder / "agent.log", "ab") as log:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 command,
                 cwd=self.folder,
                 env=values | {"PYTHONPATH": str(_ROOT)},
@@ -120,6 +121,9 @@ class Agent:
                 stderr=log,
                 start_new_session=True,
             )
+        # A caller that lives long (a worker) must not keep the agent as a zombie when it has ended.
+        threading.Thread(target=child.wait, daemon=True).start()
+        return child
 
     def _not_after(self, deadline: float, why: str) -> None:
         if time.monotonic() > deadline:

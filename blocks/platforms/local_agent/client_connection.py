@@ -32,7 +32,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._headers: Headers = []
         self._url = b""
-        self._head_size = 0
+        self._head_size = self._fields_size = 0
         self._in_head = True
         self._receiving: Exchange | None = None
         self._active: Exchange | None = None
@@ -102,7 +102,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._headers, self._url = [], b""
-        self._in_head, self._head_size = True, 0
+        self._in_head, self._head_size, self._fields_size = True, 0, 0
         self._since = time.monotonic()
 
     def on_url(self, url: bytes) -> None:
@@ -110,8 +110,9 @@ class ClientConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
-        if len(self._headers) > HEADER_COUNT:
-            raise Refused(431, f"more than {HEADER_COUNT} headers")
+        self._fields_size += len(name) + len(value)
+        if len(self._headers) > HEADER_COUNT or self._fields_size > HEAD_LIMIT:
+            raise Refused(431, f"more than {HEADER_COUNT} headers or {HEAD_LIMIT} bytes of them")
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -258,9 +259,14 @@ class ClientConnection(asyncio.Protocol):
             self.refuse(status, why, False, keep=False)
             self.close()
         elif self._active is self._receiving:
+            waiting = self._active.waiting
             self._active.client_gone()
             self._active = None
-            self.cut()
+            if waiting:
+                self.refuse(status, why, False, keep=False)
+                self.close()
+            else:
+                self.cut()
         else:
             self._closing = True
             self._active.keep_alive = False

@@ -1,0 +1,128 @@
+"""The local platform under test: real processes, a real front, everything stopped afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from blocks.platforms.local import LocalPlatform
+from blocks.platforms.local_agent import process
+from blocks.platforms.local_agent.state import AgentState, load_state
+from domain.place import CopyState, Lease, Release
+from tests.blocks import bundles
+from tests.blocks.platform_contract import TARGET
+
+
+class LocalSubject:
+    def __init__(self, home: Path, **options: Any) -> None:
+        self.home = home
+        self.platform = LocalPlatform(home=home, **options)
+        self.folder = home / "environments" / TARGET.environment / TARGET.service
+
+    def release(self, version: str, *, healthy: bool = True, **changes: Any) -> Release:
+        if not healthy:
+            changes["environment"] = {"BROKEN": "1"} | changes.get("environment", {})
+        return bundles.release(self.home, version, **changes)
+
+    async def lease(self) -> Lease:
+        return await self.platform.acquire(TARGET, "rollout-1", 60.0)
+
+    async def provisioned(self, version: str, **changes: Any) -> Lease:
+        lease = await self.lease()
+        await self.platform.provision(lease, self.release(version, **changes))
+        ready, why = await self.platform.wait_ready(TARGET, version, 20.0)
+        assert ready, why
+        return lease
+
+    async def stable(self, version: str = "v1", **changes: Any) -> Lease:
+        """Promoted, and answering on `address`."""
+        lease = await self.provisioned(version, **changes)
+        await self.platform.promote(lease, version)
+        return lease
+
+    async def address(self) -> str:
+        return (await self.platform.inspect(TARGET)).address
+
+    async def copies(self, version: str = "v1") -> tuple[CopyState, ...]:
+        state = (await self.platform.inspect(TARGET)).of(version)
+        return state.copies if state else ()
+
+    async def send(self, number: int) -> Counter[str]:
+        async with httpx.AsyncClient(base_url=await self.address()) as client:
+            return Counter([(await client.get("/")).text for _ in range(number)])
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(base_url=await self.address(), timeout=20) as client:
+            return await client.get(path)
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def now(self) -> float:
+        return time.time()
+
+    def state(self) -> AgentState:
+        state = load_state(self.folder)
+        assert state is not None
+        return state
+
+    def agent_pid(self) -> int:
+        return int(json.loads((self.folder / "agent.json").read_text())["pid"])
+
+    def kill_agent(self) -> None:
+        """kill -9, and gone."""
+        pid = self.agent_pid()
+        os.kill(pid, signal.SIGKILL)
+        while process.birth(pid) is not None:
+            time.sleep(0.01)
+
+
+async def until(condition: Any, seconds: float = 10.0) -> None:
+    """Waits for an async condition; fails when it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.05)
+
+
+class Load:
+    """Constant requests over keep-alive connections; every answer that is not 200 is kept."""
+
+    def __init__(self, address: str, connections: int = 4, path: str = "/") -> None:
+        self.address, self.path = address, path
+        self.answered: Counter[str] = Counter()
+        self.failed: list[str] = []
+        self._connections = connections
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Load:
+        self._tasks = [asyncio.create_task(self._send()) for _ in range(self._connections)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send(self) -> None:
+        async with httpx.AsyncClient(base_url=self.address, timeout=10) as client:
+            while True:
+                try:
+                    answer = await client.get(self.path)
+                except httpx.HTTPError as error:
+                    self.failed.append(repr(error))
+                    await asyncio.sleep(0.01)
+                    continue
+                if answer.status_code == 200:
+                    self.answered[answer.text] += 1
+                else:
+                    self.failed.append(f"{answer.status_code} {answer.text}")
+                await asyncio.sleep(0.002)
