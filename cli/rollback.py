@@ -25,7 +25,7 @@ def rollback(project: Path, environment: str, service: str | None, to: str | Non
     """
     place = EnvironmentSpec()
     if service is None:
-        spec = load_spec(project).spec
+        spec = load_spec(project, files=False).spec
         if environment not in spec.environments:
             raise SpecError(
                 f"there is no environment {environment!r} in the tes.yaml of {project}",
