@@ -52,6 +52,7 @@ async def setup(
             await _register(client, deployment, root)
         await _automation(client)
     if remember is not None:
+        remember.parent.mkdir(parents=True, exist_ok=True)
         remember.write_text(digest)
     return True
 

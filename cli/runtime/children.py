@@ -14,12 +14,13 @@ POOL = "tes-process"
 
 @dataclass(frozen=True)
 class Child:
-    """`module` is run as `python -m`; `grace` is the seconds between asking and killing."""
+    """`module` is run as `python -m` with these descriptors open; `grace` is the seconds between asking and killing."""
 
     name: str
     module: str
     arguments: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
+    descriptors: tuple[int, ...] = ()
     grace: float = 5.0
 
     def argv(self, pipe: int) -> list[str]:
@@ -31,9 +32,8 @@ class Child:
         return {**child_environment(state), **self.settings}
 
 
-def server(state: State) -> Child:
-    """Prefect's server under uvicorn: its own CLI imports for seconds what is not needed here."""
-    address = ("--host", "127.0.0.1", "--port", str(state.prefect_port))
+def server(state: State, listening: int) -> Child:
+    """Prefect's server without its CLI, which imports for seconds what is not needed here."""
     settings = {
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database(state.home)}",
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
@@ -51,12 +51,11 @@ def server(state: State) -> Child:
             "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
             "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
         }
-    factory = ("--factory", "prefect.server.api.server:create_app", "--log-level", "warning")
-    keep = ("--timeout-keep-alive", "5", "--timeout-graceful-shutdown", "3")
-    return Child("server", "uvicorn", (*factory, *address, *keep), settings, grace=8.0)
+    arguments = (str(listening), "prefect.server.api.server:create_app()")
+    return Child("server", "cli.runtime.asgi", arguments, settings, (listening,), grace=8.0)
 
 
-def worker(state: State) -> Child:
+def worker() -> Child:
     """A process worker that looks for work every second, not every ten."""
     settings = {
         "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -67,11 +66,11 @@ def worker(state: State) -> Child:
     return Child("worker", "cli.runtime.worker", (POOL,), settings, grace=15.0)
 
 
-def service(state: State) -> Child:
+def service(listening: int) -> Child:
     """The API service."""
-    return Child("service", "service", (), {"TES_SERVICE_PORT": str(state.service_port)})
+    return Child("service", "cli.runtime.asgi", (str(listening), "service.app:app"), {}, (listening,))
 
 
-def children(state: State) -> tuple[Child, ...]:
-    """All of them; started at once, as each waits for what it needs by itself."""
-    return server(state), worker(state), service(state)
+def children(state: State, prefect: int, api: int) -> tuple[Child, ...]:
+    """All of them, given the sockets to serve."""
+    return server(state, prefect), worker(), service(api)

@@ -10,7 +10,7 @@ from cli.runtime import health
 from cli.runtime.state import Runtime, State, read
 from settings import settings
 
-PROBE_S = 2.0
+PROBE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class RuntimeStatus:
 
 
 def status(home: Path | None = None) -> RuntimeStatus | None:
-    """The runtime of this home (default: `TES_HOME`); None when there is none. Takes milliseconds, 2 s if one hangs."""
+    """The runtime of this home (default: `TES_HOME`); None when there is none. Takes milliseconds, or 0.5 s."""
     state = read(home or settings().state)
     if state is None:
         return None

@@ -26,15 +26,17 @@ from settings import settings
 PREFECT_PORT = 4200
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 0.2, 30.0, 30.0
 RUNS_GRACE_S = 10.0
+# A release waits for the server alone: it gets the processor first. The service is of use without it, so not for ever.
+SERVER_FIRST_S = 30.0
 logger = logging.getLogger("supervisor")
 
 
 class Supervisor:
     """The children of one home and the state that tells of them."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.asked, self.stopping = asyncio.Event(), asyncio.Event()
+    def __init__(self, state: State, programs: tuple[Child, ...]) -> None:
+        self.state, self.programs = state, programs
+        self.asked, self.stopping, self.answering = asyncio.Event(), asyncio.Event(), asyncio.Event()
         # Closed by the kernel when this process ends; each child watches the other end.
         self.pipe, self._held = os.pipe()
 
@@ -44,7 +46,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.asked.set)
         self.save()
-        watched = [asyncio.create_task(self._keep(child)) for child in children(self.state)]
+        watched = [asyncio.create_task(self._keep(child)) for child in self.programs]
         aside = [asyncio.create_task(self._become_ready()), asyncio.create_task(self._leave_with_the_home())]
         await self.asked.wait()
         for task in aside:
@@ -63,6 +65,8 @@ class Supervisor:
         """Run the child again and again, on the same port, with a growing pause while it does not last."""
         told = self.state.children[child.name]
         pause, handler = FIRST_PAUSE_S, log.rotating(log.logs(self.state.home) / f"{child.name}.log")
+        if child.name != "server":
+            await self._first(self.answering, self.stopping, timeout=SERVER_FIRST_S)
         while not self.stopping.is_set():
             begun = time.monotonic()
             process = await asyncio.create_subprocess_exec(
@@ -72,7 +76,7 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(self.pipe,),
+                pass_fds=(self.pipe, *child.descriptors),
                 process_group=0,
             )
             assert process.stdout is not None
@@ -89,10 +93,15 @@ class Supervisor:
             told.status, told.restarts = "restarting", told.restarts + 1
             self.save()
             logger.warning("%s ended with %s; starting it again in %.1f s", child.name, process.returncode, pause)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), pause)
+            await self._first(self.stopping, timeout=pause)
         told.status = "stopped"
         self.save()
+
+    async def _first(self, *events: asyncio.Event, timeout: float) -> None:
+        waiting = [asyncio.create_task(event.wait()) for event in events]
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
 
     async def _ended_or_stopped(self, child: Child, process: asyncio.subprocess.Process) -> None:
         ended, told = asyncio.create_task(process.wait()), asyncio.create_task(self.stopping.wait())
@@ -130,6 +139,7 @@ class Supervisor:
         """Note when everything is registered, then make the template that the next fresh home will start from."""
         while not await health.wait(f"{self.state.runtime.prefect_api_url}/health", 60):
             logger.warning("the Prefect server does not answer yet")
+        self.answering.set()
         database.mark_current(self.state.home)
         ready = self.state.home / "worker.ready"
         while not ready.exists():
@@ -161,14 +171,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def first_state(home: Path, mark: str) -> State:
-    """Ports chosen: those of the last time if they are free, as clients may remember them."""
+def assembled(home: Path, mark: str) -> Supervisor:
+    """With ports chosen: Prefect's as the last time if it is free, as clients may remember it."""
     before, itself = read(home), identify(os.getpid())
     assert itself is not None
-    prefect = ports.next_free(before.prefect_port if before else PREFECT_PORT)
-    service = ports.next_free(settings().service_port, taken={prefect})
+    prefect = ports.listen(before.prefect_port if before else PREFECT_PORT)
+    service = ports.listen(settings().service_port)
     told = {name: ChildState(since=now()) for name in ("server", "worker", "service")}
-    return State(mark, home, itself, prefect, service, now(), children=told)
+    state = State(mark, home, itself, ports.number(prefect), ports.number(service), now(), children=told)
+    # Detached: they stay open as long as this process lives.
+    return Supervisor(state, children(state, prefect.detach(), service.detach()))
 
 
 def main() -> None:
@@ -180,7 +192,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
     (home / "worker.ready").unlink(missing_ok=True)
     database.prepare(home)
-    asyncio.run(Supervisor(first_state(home, os.environ[MARK])).run())
+    asyncio.run(assembled(home, os.environ[MARK]).run())
 
 
 if __name__ == "__main__":

@@ -49,13 +49,10 @@ async def ids(client: PrefectClient) -> dict[str, object]:
     }
 
 
-async def test_repeating_the_setup_changes_nothing_and_takes_no_time(server: Runtime, client: PrefectClient) -> None:
+async def test_repeating_the_setup_changes_nothing(server: Runtime, client: PrefectClient) -> None:
     await setup(server.prefect_api_url)
     first = await ids(client)
-    begun = time.monotonic()
     assert await setup(server.prefect_api_url) is True
-    # 2 s is the aim on a quiet machine.
-    assert time.monotonic() - begun < 10
     assert await ids(client) == first
     assert len(first["zombies"]) == 1  # type: ignore[arg-type]
 

@@ -51,18 +51,21 @@ async def test_two_starts_at_once_give_one_runtime(home: Path) -> None:
     assert (await runtime.up()).pids["supervisor"] == int(outputs[0][0])
 
 
-async def test_what_runs_is_told_quickly_and_reused(home: Path) -> None:
+async def test_what_runs_is_told_and_reused(home: Path) -> None:
     running = await runtime.up()
     assert set(running.pids) >= {"supervisor", "server", "worker"}
-    begun = time.monotonic()
     told = runtime.status()
     again = await runtime.ensure()
-    took = time.monotonic() - begun
     assert told is not None and told.supervised and told.ready
     assert child(home, "server").answers is True and child(home, "worker").status == "running"
     assert again == running
-    # 50 ms and 30 ms are the aims; ten times that tells a busy machine from an import of Prefect.
-    assert took < 0.8
+
+
+def test_asking_costs_no_import_of_prefect() -> None:
+    code = "import sys; from cli import runtime; runtime.status(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "cli.runtime.lifecycle" in loaded
+    assert {"prefect", "httpx", "sqlalchemy"} & set(loaded) == set()
 
 
 async def test_the_user_interface_is_served_and_finds_its_api(home: Path) -> None:
@@ -75,9 +78,11 @@ async def test_the_user_interface_is_served_and_finds_its_api(home: Path) -> Non
     assert json.loads(body)["api_url"] == running.prefect_api_url
 
 
-async def test_a_killed_server_comes_back_on_its_port(home: Path) -> None:
+async def test_a_killed_server_comes_back_on_its_port_and_who_asks_meanwhile_waits(home: Path) -> None:
     running = await runtime.up()
     os.kill(running.pids["server"], signal.SIGKILL)
+    asked = asyncio.create_task(asyncio.to_thread(health.answers, f"{running.prefect_api_url}/health", 60))
+    assert await asked is True
     await until(lambda: child(home, "server").pid not in (None, running.pids["server"]))
     await runtime.wait_for_api(running, 60)
     after = runtime.status()
@@ -139,7 +144,8 @@ async def test_a_killed_worker_is_replaced_and_work_goes_on(home: Path, tmp_path
 async def test_killing_the_supervisor_ends_its_children_and_the_next_up_starts_anew(home: Path) -> None:
     running = await runtime.up()
     os.kill(running.pids["supervisor"], signal.SIGKILL)
-    # A child that cannot end by itself: the next `up` must.
+    await until(lambda: identify(running.pids["supervisor"]) is None)
+    # A child that cannot end by itself: the next `up` must. (Stopped before its parent ended, it would get a SIGHUP.)
     os.kill(running.pids["server"], signal.SIGSTOP)
     orphan = identify(running.pids["server"])
     assert orphan is not None
@@ -166,7 +172,9 @@ async def test_down_leaves_nothing_behind_not_even_a_run_in_progress(own_home: P
     assert belonging(own_home) == []
     assert runtime.status() is None
     assert await runtime.down() is False
-    assert ports.is_free(int(running.prefect_ui_url.rpartition(":")[2]))
+    wanted = int(running.prefect_ui_url.rpartition(":")[2])
+    with ports.listen(wanted) as free:
+        assert ports.number(free) == wanted
 
 
 async def test_a_home_that_is_removed_takes_its_runtime_along(own_home: Path) -> None:
