@@ -19,7 +19,7 @@ _WORD = r"[A-Za-z0-9_-]{0,40}"
 _PATTERNS = (
     # A private key, cut off or whole.
     (re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)", re.S), MASK),
-    # scheme://user:password@host keeps the user.
+    # scheme://user:<password>@host keeps the user.
     (re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@\"'<>]{0,200}):[^\s/@\"'<>]{1,500}@"), rf"\1:{MASK}@"),
     (re.compile(r"(?i)\b(bearer|basic|token)(\s+)[A-Za-z0-9._~+/=-]{8,4000}"), rf"\1\2{MASK}"),
     (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b"), MASK),
