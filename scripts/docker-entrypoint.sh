@@ -14,9 +14,13 @@ service)
 worker)
     : "${PREFECT_API_URL:?the address of the Prefect server, such as http://prefect-server:4200/api}"
     export TES_PROJECT_ROOT="${TES_PROJECT_ROOT:-$PWD}"
+    # The worker writes the records; the service only reads them, and is not ready before this.
+    python -m records migrate
     exec python -m cli.runtime.worker "${2:-tes-process}"
     ;;
 server)
+    # Prefect rewrites its pages' base address at the start, and the package is not this user's to write.
+    export PREFECT_UI_STATIC_DIRECTORY="${PREFECT_UI_STATIC_DIRECTORY:-$TES_HOME/ui}"
     exec python -m uvicorn --factory prefect.server.api.server:create_app \
         --host 0.0.0.0 --port "${PREFECT_SERVER_API_PORT:-4200}" --timeout-keep-alive 5
     ;;

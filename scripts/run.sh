@@ -3,4 +3,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-exec "${TES_VENV:-.venv}/bin/tes" release "${1:-examples/checkout}" --environment "${2:-production}"
+code=0
+"${TES_VENV:-.venv}/bin/tes" release "${1:-examples/checkout}" --environment "${2:-production}" || code=$?
+echo "stop it   make down"
+exit "$code"
