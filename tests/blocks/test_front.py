@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -90,21 +91,40 @@ async def test_draining_has_an_end(local: LocalSubject) -> None:
     assert b" 502 " in await hanging
 
 
-async def test_bodies_stream_both_ways(local: LocalSubject) -> None:
+async def test_bodies_stream_both_ways_at_once(local: LocalSubject) -> None:
     await local.stable()
     size, piece = 30 << 20, os.urandom(1 << 16)
+    host, port = (await local.address()).removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def send() -> None:
+        writer.write(b"POST /echo HTTP/1.1\r\nContent-Length: %d\r\n" % size + CLOSE)
         for _ in range(size // len(piece)):
-            yield piece
+            writer.write(piece)
+            await writer.drain()
+
+    sending = asyncio.create_task(send())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    received = 0
+    while length := int(await reader.readline(), 16):
+        received += length
+        await reader.readexactly(length + 2)
+    await sending
+    writer.close()
+    assert received == size
+
+
+async def test_bodies_arrive_as_they_were_sent(local: LocalSubject) -> None:
+    await local.stable()
+    piece = os.urandom(200_000)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(piece), 7001):
+            yield piece[start : start + 7001]
 
     async with httpx.AsyncClient(base_url=await local.address(), timeout=60) as client:
-        received = 0
-        async with client.stream("POST", "/echo", content=pieces()) as answer:
-            async for data in answer.aiter_bytes():
-                received += len(data)
-        assert received == size
         assert (await client.post("/echo", content=piece)).content == piece
+        assert (await client.post("/echo", content=pieces())).content == piece
         assert len((await client.get("/big/50000000")).content) == 50_000_000
 
 

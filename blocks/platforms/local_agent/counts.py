@@ -40,8 +40,9 @@ class Counts:
     def add(self, now: float, latency: float, error: bool) -> None:
         """One request that ended at `now`."""
         fine = self._fine
-        if not fine or now - fine[-1].start >= _FINE:
-            fine.append(_Bucket(now - now % _FINE))
+        start = int(now / _FINE + 1e-6) * _FINE
+        if not fine or start > fine[-1].start:
+            fine.append(_Bucket(start))
             self._age(now)
         bucket = fine[-1]
         bucket.requests += 1

@@ -1,0 +1,129 @@
+"""The agent's pure parts: shares, counts, logs, durable files, and what the agent may import."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blocks.platforms import known, platform_named
+from blocks.platforms.local_agent import logs, state
+from blocks.platforms.local_agent.balance import Balance
+from blocks.platforms.local_agent.counts import Counts
+from blocks.platforms.protocol import HostsServices
+from domain.errors import Rejected, SpecError
+
+
+@given(st.integers(0, 100), st.integers(1, 500))
+def test_every_window_of_requests_is_shared_by_weight(weight: int, number: int) -> None:
+    balance = Balance()
+    balance.set({"stable": 100 - weight, "candidate": weight})
+    chosen = Counter(balance.choose() for _ in range(number))
+    assert abs(chosen["candidate"] - number * weight / 100) < 1.0
+
+
+def test_nobody_is_chosen_when_nobody_has_a_share() -> None:
+    balance = Balance()
+    balance.set({"v1": 0})
+    assert balance.choose() is None
+
+
+@given(st.lists(st.floats(1e-5, 30.0), min_size=1, max_size=300))
+def test_percentiles_are_off_by_two_percent_at_most(latencies: list[float]) -> None:
+    counts = Counts(0.0)
+    for latency in latencies:
+        counts.add(100.0, latency, error=False)
+    seen, ranked = counts.since("v1", 0.0, 101.0), sorted(latencies)
+    for share, value in ((0.5, seen.p50), (0.95, seen.p95), (0.99, seen.p99)):
+        true = ranked[math.ceil(len(ranked) * share) - 1]
+        assert abs(value - true) / true < 0.021
+
+
+@given(st.lists(st.tuples(st.floats(0, 20_000), st.booleans()), max_size=300))
+def test_counts_lose_nothing_within_two_hours_and_stay_small(requests: list[tuple[float, bool]]) -> None:
+    counts = Counts(0.0)
+    moments = sorted(requests)
+    for moment, error in moments:
+        counts.add(moment, 0.01, error)
+    now = moments[-1][0] if moments else 0.0
+    seen = counts.since("v1", now - 7000, now)
+    within = [error for moment, error in moments if moment >= now - 7000]
+    border = [error for moment, error in moments if abs(moment - (now - 7000)) <= 5]
+    assert abs(seen.requests - len(within)) <= len(border)
+    assert len(counts._fine) <= 602 and len(counts._coarse) <= 1442
+
+
+def test_nothing_from_before_the_moment_is_counted() -> None:
+    counts = Counts(0.0)
+    for moment in (9.9, 10.0, 10.1, 10.4):
+        counts.add(moment, 0.01, error=moment < 10)
+    seen = counts.since("v1", 10.0, 12.0)
+    assert (seen.requests, seen.errors, seen.seconds) == (3, 0, 2.0)
+
+
+def test_a_log_is_rotated_and_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "v1-1.log"
+    with open(log, "ab", buffering=0) as writer:
+        writer.write(b"a" * 100)
+        assert not logs.rotate(log, 100, 2)
+        writer.write(b"b")
+        assert logs.rotate(log, 100, 2)
+        writer.write(b"after")
+    assert log.read_bytes() == b"after" and (tmp_path / "v1-1.log.1").read_bytes() == b"a" * 100 + b"b"
+    assert not logs.rotate(tmp_path / "none.log", 1, 2)
+
+
+def test_the_end_of_a_log_is_bounded_and_without_secrets(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("\n".join(f"line {number} hunter2!" for number in range(10_000)))
+    text = logs.tail(log, ["hunter2!"])
+    assert text.splitlines()[-1] == "line 9999 ***" and len(text) <= 1200 and "hunter2!" not in text
+    assert logs.tail(tmp_path / "none.log") == ""
+
+
+def test_a_file_that_cannot_be_written_keeps_its_old_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.json"
+    state.write_durably(path, "old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        state.write_durably(path, "new")
+    assert path.read_text() == "old" and [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+@given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
+def test_different_names_are_different_files(first: str, second: str) -> None:
+    try:
+        names = state.safe_name(first), state.safe_name(second)
+    except (Rejected, UnicodeEncodeError):
+        return
+    assert (names[0] == names[1]) == (first == second)
+    assert all(Path(name).name == name for name in names)
+
+
+def test_the_agent_imports_neither_prefect_nor_anything_heavy() -> None:
+    code = "import sys, blocks.platforms.local_agent.__main__; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"prefect", "sqlalchemy", "fastapi", "httpx", "yaml", "toolchain", "tasks"} & set(modules)
+
+
+async def test_a_platform_is_found_by_its_files_name() -> None:
+    for name in ("local", "memory"):
+        assert name in known() and isinstance(await platform_named(name), HostsServices)
+
+
+@pytest.mark.parametrize("reference", ["locl", "no-such", "protocol", "lokal-platform/my-block", "__init__"])
+async def test_an_unknown_platform_lists_the_known_ones(reference: str) -> None:
+    with pytest.raises(SpecError, match="known are .*local.*memory") as raised:
+        await platform_named(reference)
+    assert ("did you mean local?" in raised.value.fix) == (reference[0] == "l")
