@@ -30,7 +30,9 @@ async def test_an_answer_is_a_200(reply: bytes, expected: bool) -> None:
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await asyncio.to_thread(health.answers, f"http://127.0.0.1:{port}/healthz", 2.0) is expected
+        url = f"http://127.0.0.1:{port}/healthz"
+        assert await asyncio.to_thread(health.answers, url, 2.0) is expected
+        assert await health.wait(url, 0.3) is expected
 
 
 async def test_a_server_that_accepts_and_says_nothing_does_not_answer() -> None:
@@ -42,6 +44,7 @@ async def test_a_server_that_accepts_and_says_nothing_does_not_answer() -> None:
         port = server.sockets[0].getsockname()[1]
         begun = time.monotonic()
         assert await asyncio.to_thread(health.answers, f"http://127.0.0.1:{port}", 0.2) is False
+        assert await health.wait(f"http://127.0.0.1:{port}", 0.2) is False
         assert time.monotonic() - begun < 2
 
 
