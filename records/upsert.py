@@ -1,15 +1,18 @@
 """Batched INSERT ... ON CONFLICT on natural keys, for both databases.
 
-PostgreSQL gets each column as one array (`INSERT ... SELECT * FROM unnest(...)`): one round trip a batch. Rows are
-sorted by key, so that two writers lock in the same order; of a key that comes twice in a batch the last row counts.
+PostgreSQL gets a batch as one JSON text (`INSERT ... SELECT * FROM json_to_recordset(...)`), SQLite as one
+`executemany` of plain tuples: parameters that SQLAlchemy handles one by one cost more than the database's own work.
+Rows are sorted by key, so that two writers lock in the same order; of a key that comes twice the last row counts.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Dialect, Table, Text, bindparam, cast, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
@@ -31,52 +34,58 @@ def upsert(
     key = [column.name for column in table.primary_key]
     unique = {tuple(value[name] for name in key): value for value in values}
     rows = [unique[at] for at in sorted(unique)]
+    if not rows:
+        return
+    names = list(rows[0])
+    postgres = session.get_bind().dialect.name == "postgresql"
+    insert = _from_json(table, names) if postgres else sqlite.insert(table)
+    insert = _on_conflict(insert, table, key, update, where)
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        if session.get_bind().dialect.name == "postgresql":
-            _postgresql(session, table, batch, key, update, where)
+        if postgres:
+            stored = [dict(zip(names, one, strict=True)) for one in _stored(session, table, names, batch)]
+            session.connection().execute(insert, {"rows": json.dumps(stored, default=datetime.isoformat)})
+        elif where is None:
+            sql = str(insert.compile(dialect=session.get_bind().dialect, column_keys=names))
+            session.connection().exec_driver_sql(sql, _stored(session, table, _ordered(table, names), batch))
         else:
-            _sqlite(session, table, batch, key, update, where)
+            session.connection().execute(insert, batch)
 
 
-def _sqlite(
-    session: Session,
-    table: Table,
-    rows: list[dict[str, Any]],
-    key: list[str],
-    update: Sequence[str],
-    where: Condition | None,
-) -> None:
-    insert = sqlite.insert(table)
-    new = insert.excluded
-    if update:
-        condition = where(table, new) if where else None
-        insert = insert.on_conflict_do_update(
-            index_elements=key, set_={name: new[name] for name in update}, where=condition
-        )
-    else:
-        insert = insert.on_conflict_do_nothing(index_elements=key)
-    session.connection().execute(insert, rows)
+def _from_json(table: Table, names: list[str]) -> postgresql.Insert:
+    types = [column(name, table.c[name].type) for name in names]
+    given = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON(none_as_null=True)))
+    source = given.table_valued(*types, name="given").render_derived(with_types=True)
+    return postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names)))
 
 
-def _postgresql(
-    session: Session,
-    table: Table,
-    rows: list[dict[str, Any]],
-    key: list[str],
-    update: Sequence[str],
-    where: Condition | None,
-) -> None:
-    names = list(rows[0])
-    arrays = [bindparam(f"a_{name}", type_=postgresql.ARRAY(table.c[name].type, dimensions=1)) for name in names]
-    source = func.unnest(*arrays).table_valued(*names, name="given").render_derived()
-    insert = postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names)))
-    new = insert.excluded
-    if update:
-        condition = where(table, new) if where else None
-        insert = insert.on_conflict_do_update(
-            index_elements=key, set_={name: new[name] for name in update}, where=condition
-        )
-    else:
-        insert = insert.on_conflict_do_nothing(index_elements=key)
-    session.connection().execute(insert, {f"a_{name}": [row[name] for row in rows] for name in names})
+def _on_conflict(insert: Any, table: Table, key: list[str], update: Sequence[str], where: Condition | None) -> Any:
+    if not update:
+        return insert.on_conflict_do_nothing(index_elements=key)
+    condition = where(table, insert.excluded) if where else None
+    changes = {name: insert.excluded[name] for name in update}
+    return insert.on_conflict_do_update(index_elements=key, set_=changes, where=condition)
+
+
+def _ordered(table: Table, names: list[str]) -> list[str]:
+    """The columns in the order in which SQLAlchemy writes them: the table's."""
+    return [column.name for column in table.columns if column.name in names]
+
+
+def _stored(session: Session, table: Table, names: list[str], rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The rows' values as the driver takes them."""
+    dialect: Dialect = session.get_bind().dialect
+    columns = []
+    for name in names:
+        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        plain = [row[name] for row in rows]
+        columns.append(plain if process is None else _processed(process, plain))
+    return list(zip(*columns, strict=True))
+
+
+def _processed(process: Callable[[Any], Any], plain: list[Any]) -> list[Any]:
+    if isinstance(plain[0], list | dict):
+        return [process(value) for value in plain]
+    # Most columns of a batch hold few different values: its run, its stage, its moment, nothing.
+    known = {value: process(value) for value in set(plain)}
+    return [known[value] for value in plain]

@@ -7,6 +7,7 @@ such byte must not cost a whole batch of results. SQLite forgets time zones; a t
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +45,11 @@ def clean(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "\\x00")
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def finite(number: float) -> float:
+    """The number, or 0.0 for NaN and the infinities, which a report can hold and no sum or sort survives."""
+    return number if math.isfinite(number) else 0.0
 
 
 class CleanText(TypeDecorator[str]):

@@ -10,7 +10,7 @@ from records.session import writing
 from records.tables import AttemptRow, CaseRow, RunRow
 from records.tables.attempt import attempt_key
 from records.tables.case import case_key
-from records.tables.columns import now
+from records.tables.columns import finite, now
 from records.upsert import upsert
 
 OUTPUT_LIMIT = 64 * 1024
@@ -44,7 +44,7 @@ def record_attempts(run_id: str, stage: str, attempts: Iterable[Attempt]) -> Non
                 "case_id": keys[attempt.case],
                 "number": attempt.number,
                 "status": attempt.status.value,
-                "seconds": attempt.seconds,
+                "seconds": finite(attempt.seconds),
                 "message": _cut(attempt.message),
                 "output": _cut(attempt.output),
                 "recorded": moment,

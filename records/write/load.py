@@ -6,7 +6,7 @@ from domain.load import LoadSummary
 from domain.verdict import Verdict
 from records.session import writing
 from records.tables import LoadSummaryRow
-from records.tables.columns import now
+from records.tables.columns import finite, now
 from records.upsert import upsert
 
 
@@ -20,10 +20,10 @@ def record_load(run_id: str, summary: LoadSummary, verdict: Verdict) -> None:
         "generator": summary.generator,
         "requests": summary.requests,
         "failed": summary.failed,
-        "rate": summary.rate,
-        "p50": summary.p50,
-        "p95": summary.p95,
-        "p99": summary.p99,
+        "rate": finite(summary.rate),
+        "p50": finite(summary.p50),
+        "p95": finite(summary.p95),
+        "p99": finite(summary.p99),
         "summary": summary.model_dump(mode="json"),
         "recorded": now(),
     }

@@ -105,6 +105,12 @@ def test_any_text_that_a_test_prints_can_be_kept(texts: list[str]) -> None:
     assert len(records.cases(run, "failed").items) == len(texts)
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), float("-inf")])
+def test_a_time_that_is_no_number_costs_no_batch(seconds: float) -> None:
+    records.record_attempts("r1", "tests.unit", [attempt("test_add", seconds=seconds), attempt("test_pay")])
+    assert [(case.name, case.seconds) for case in records.cases("r1").items] == [("test_add", 0.0), ("test_pay", 0.25)]
+
+
 def test_expected_durations_are_the_mean_over_the_last_runs() -> None:
     for number, seconds in enumerate((9.0, 1.0, 3.0)):
         records.open_run(f"h{number}", "checkout", "release")
