@@ -43,6 +43,18 @@ def _flow(kind: str, *names: str) -> Verb:
     return verb
 
 
+def _deploy(given: argparse.Namespace) -> int:
+    if given.platform or given.strategy or given.plan:
+        from cli.deploy_words import agreed, steps
+
+        project = Path(given.project)
+        place = agreed(project, given.environment, given.platform, given.strategy)
+        if given.plan:
+            print(steps(project, given.environment, place))
+            return 0
+    return _flow("deploy", "environment", "ref", "version")(given)
+
+
 def _rollback(given: argparse.Namespace) -> int:
     from rich.console import Console
 
@@ -157,11 +169,15 @@ def parser() -> argparse.ArgumentParser:
         "deploy",
         "Bring a revision to an environment without scanning and testing it again.",
         "tes deploy . -e staging",
-        _flow("deploy", "environment", "ref", "version"),
+        _deploy,
     )
     of_project(one)
     one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
     one.add_argument("--version", help="what to call the release")
+    one.add_argument("--platform", help="refuse unless the environment is on this platform")
+    one.add_argument("--strategy", help="refuse unless the environment's strategy is this one")
+    one.add_argument("--plan", action="store_true", help="show the steps and do nothing")
+    one.add_argument("--yes", action="store_true", help="answer yes to what would be asked; nothing is, today")
 
     one = add(
         "rollback",
