@@ -110,18 +110,31 @@ def _file(path: str, read: Callable[[str], str], where: str, depth: int) -> Want
     return wanted
 
 
-def of_metadata(requires: Sequence[str], extras: Sequence[str]) -> tuple[str, ...]:
+def of_metadata(requires: Sequence[str], extras: Sequence[str], name: str) -> tuple[str, ...]:
     """A distribution's Requires-Dist as requirement lines, with the extras that are wanted switched on.
 
-    Other markers stay, for pip to judge them in the environment it installs into.
+    Other markers stay, for pip to judge them in the environment it installs into. An extra that is made of other
+    extras of the same distribution (`shop[a,b]; extra == "all"`) is taken apart: no index may have the project.
     """
-    chosen = {re.sub(r"[-_.]+", "-", extra).lower() for extra in extras}
+    chosen = {_normal(extra) for extra in extras}
+    own = [line for line in requires if _normal(Requirement(line).name) == _normal(name)]
+    while True:
+        here = [Requirement(_switched(line, chosen)) for line in own]
+        more = {_normal(e) for r in here if r.marker is None or r.marker.evaluate() for e in r.extras}
+        if more <= chosen:
+            return tuple(_switched(line, chosen) for line in requires if line not in own)
+        chosen |= more
 
+
+def _switched(requirement: str, chosen: set[str]) -> str:
     def switch(match: re.Match[str]) -> str:
-        on = re.sub(r"[-_.]+", "-", match[1]).lower() in chosen
-        return f'python_version {">=" if on else "<"} "0"'
+        return f'python_version {">=" if _normal(match[1]) in chosen else "<"} "0"'
 
-    return tuple(_EXTRA.sub(switch, requirement) for requirement in requires)
+    return _EXTRA.sub(switch, requirement)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def detect(files: Callable[[str], bool], pyproject: dict[str, object]) -> tuple[str, ...]:

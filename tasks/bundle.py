@@ -83,7 +83,7 @@ def _held(artifacts: Path, pointer: Path) -> Path | None:
     return artifacts / f"{digest}.tar.gz" if same else None
 
 
-class _Digesting(io.RawIOBase):
+class _Written(io.RawIOBase):
     """Passes on what is written, and digests it."""
 
     def __init__(self, below: IO[bytes]) -> None:
@@ -98,8 +98,21 @@ class _Digesting(io.RawIOBase):
         return self.below.write(data)
 
 
+class _Read(io.RawIOBase):
+    """Gives what is read, and digests it."""
+
+    def __init__(self, below: IO[bytes]) -> None:
+        self.below = below
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.below.read(size)
+        self.digest.update(data)
+        return data
+
+
 def _write(root: Path, entries: Sequence[manifest.Entry], raw: IO[bytes]) -> str:
-    output = _Digesting(raw)
+    output = _Written(raw)
     with (
         gzip.GzipFile("", "wb", _LEVEL, output, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
@@ -111,9 +124,10 @@ def _write(root: Path, entries: Sequence[manifest.Entry], raw: IO[bytes]) -> str
                 info.type, info.linkname, info.mode = tarfile.SYMTYPE, os.readlink(root / entry.path), 0o777
                 archive.addfile(info)
                 continue
-            content = (root / entry.path).read_bytes()
-            if hashlib.sha256(content).hexdigest() != entry.sha:
+            info.size = entry.size
+            with (root / entry.path).open("rb") as file:
+                content = _Read(file)
+                archive.addfile(info, content)
+            if content.digest.hexdigest() != entry.sha:
                 raise TesError(f"the snapshot's {entry.path} was changed", fix="run the flow again: it is taken anew")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
     return output.digest.hexdigest()

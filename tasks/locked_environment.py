@@ -16,30 +16,33 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import platform
 import shutil
 import sys
+import sysconfig
 import tempfile
 import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from domain.errors import SpecError, ToolError
 from domain.requirements import Wanted, detect, gather, of_metadata
 from domain.spec import Build
 from domain.supply import Source
 from tasks import manifest
-from tasks.execute import execute, find
+from tasks.execute import execute
 from tasks.snapshot import room, work_copy
 from toolchain.builders import bundle
 from toolchain.command import Command, Ran
 
+log = logging.getLogger(__name__)
 _FACTS = (
-    "import json, platform, sys;"
-    "print(json.dumps([platform.python_implementation(), platform.python_version(), platform.platform(),"
-    " platform.machine(), sys.base_prefix]))"
+    "import json, platform, sys, sysconfig;"
+    "print(json.dumps([platform.python_implementation(), platform.python_version(), sysconfig.get_platform(),"
+    " '-'.join(platform.libc_ver()), sys.base_prefix]))"
 )
 
 
@@ -82,42 +85,61 @@ def _reader(source: Source) -> Callable[[str], str]:
     return lambda path: (Path(source.root) / path).read_text("utf-8")
 
 
+def _pyproject(source: Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads((Path(source.root) / "pyproject.toml").read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SpecError(f"pyproject.toml of {source.project} is not TOML: {error}", fix="correct it") from error
+
+
 def _wanted(source: Source, build: Build) -> Wanted:
-    root = Path(source.root)
     entries = build.requirements
     if entries is None:
-        try:
-            pyproject = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-        except FileNotFoundError:
-            pyproject = {}
-        except ValueError as error:
-            raise SpecError(f"pyproject.toml of {source.project} is not TOML: {error}", fix="correct it") from error
-        entries = detect(lambda name: (root / name).is_file(), pyproject)
+        entries = detect(lambda name: (Path(source.root) / name).is_file(), _pyproject(source))
     return gather(entries, _reader(source))
+
+
+def _build_requires(source: Source) -> tuple[str, ...]:
+    """What the project's wheel is built with (PEP 518); what pip takes where the project does not say."""
+    said = _pyproject(source).get("build-system", {}).get("requires")
+    if said is None:
+        return ("setuptools>=40.8.0", "wheel")
+    if not isinstance(said, list):
+        raise SpecError(f"build-system.requires of {source.project} is no list: {said!r}", fix="correct pyproject.toml")
+    return tuple(str(line) for line in said)
 
 
 async def _interpreter(build: Build) -> tuple[str, tuple[str, ...]]:
     """The interpreter's path and the facts that decide which packages fit it."""
     if build.python is None:
-        version, machine = platform.python_version(), platform.machine()
-        return sys.executable, (
-            platform.python_implementation(),
-            version,
-            platform.platform(),
-            machine,
-            sys.base_prefix,
-        )
-    named = Path(build.python).expanduser() if "/" in build.python else find(build.python)
-    if named is None or not named.exists():
-        raise SpecError(f"build.python: {build.python!r} is not here", fix="install it, or leave build.python out")
-    with tempfile.TemporaryDirectory() as scratch:
-        ran = await execute(Command(argv=(str(named), "-I", "-c", _FACTS), timeout=60), Path(scratch))
-        try:
-            return str(named), tuple(json.loads(ran.stdout.read_bytes()))
-        except ValueError as error:
-            raise SpecError(
-                f"build.python: {build.python!r} does not run: {ran.tail(200)}", fix="name a Python interpreter"
-            ) from error
+        implementation, version = platform.python_implementation(), platform.python_version()
+        libc = "-".join(platform.libc_ver())
+        return sys.executable, (implementation, version, sysconfig.get_platform(), libc, sys.base_prefix)
+    told = ""
+    for named in _named(build.python):
+        with tempfile.TemporaryDirectory() as scratch:
+            ran = await execute(Command(argv=(str(named), "-I", "-c", _FACTS), timeout=60), Path(scratch))
+            with contextlib.suppress(ValueError):
+                return str(named), tuple(json.loads(ran.stdout.read_bytes()))
+            told = ran.tail(200) or f"exit code {ran.exit_code}"
+    raise SpecError(
+        f"build.python: {build.python!r} " + (f"does not run: {told}" if told else "is not here"),
+        fix="install it, name another interpreter, or leave build.python out",
+    )
+
+
+def _named(python: str) -> list[Path]:
+    """Every interpreter of that name: the first on PATH may be a version manager's shim for one that is not set up."""
+    if "/" in python:
+        return [path for path in (Path(python).expanduser(),) if path.exists()]
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return [path for folder in folders if folder and os.access(path := Path(folder) / python, os.X_OK)]
+
+
+class _TimedOut(ToolError):
+    """Trying again would only take as long again."""
 
 
 class _Kitchen(NamedTuple):
@@ -139,7 +161,7 @@ class _Kitchen(NamedTuple):
             return await self._dependencies(wanted)
         wheel = await self._wheel()
         if not wanted.hashed:
-            lines = of_metadata(bundle.requires(wheel), wanted.extras)
+            lines = of_metadata(bundle.requires(wheel), wanted.extras, wheel.name.partition("-")[0])
             wanted = wanted.model_copy(update={"lines": tuple(dict.fromkeys((*wanted.lines, *lines)))})
         return await self._project(await self._dependencies(wanted), wheel)
 
@@ -166,19 +188,30 @@ class _Kitchen(NamedTuple):
         folder = self._folder("wheel", self.source.digest)
         async with _making(folder) as whole:
             if whole is None:
-                work = folder / ".making"
+                # What builds it is kept as well: a change of the code asks no network.
+                tools = await self._dependencies(Wanted(lines=_build_requires(self.source)))
                 await self._venv(folder)
-                project = await work_copy(self.source, work / "source")
-                command = bundle.wheel(folder / "bin" / "python", project, folder / "wheel", self.build.timeout)
-                # The snapshot has no .git to ask; only this one build sees the variable.
-                version = {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.0+{self.source.version}"}
-                command = command.model_copy(update={"environment": version})
-                await self._run(command, work / "build", "build the project")
+                try:
+                    await self._build(folder, tools.python, isolated=False)
+                except _TimedOut:
+                    raise
+                except ToolError as error:
+                    # Some backends ask for more only when they are asked (PEP 517, get_requires_for_build_wheel).
+                    log.info("%s; once more, with an environment that pip makes for it", error.message)
+                    await self._build(folder, folder / "bin" / "python", isolated=True)
                 await asyncio.to_thread(_finish, folder, "")
         found = sorted((folder / "wheel").glob("*.whl"))
         if len(found) != 1:
             raise ToolError(f"building {self.source.project} gave {len(found)} wheels", fix="check its build backend")
         return found[0]
+
+    async def _build(self, folder: Path, python: Path, *, isolated: bool) -> None:
+        work = folder / ".making" / ("isolated" if isolated else "shared")
+        project = await work_copy(self.source, work / "source")
+        command = bundle.wheel(python, project, folder / "wheel", self.build.timeout, isolated=isolated)
+        # The snapshot has no .git to ask; only this one build sees the variable.
+        version = {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.0+{self.source.version}"}
+        await self._run(command.model_copy(update={"environment": version}), work / "log", "build the project")
 
     async def _project(self, below: Locked, wheel: Path) -> Locked:
         folder = self._folder("project", below.folder.name, self.source.digest)
@@ -203,7 +236,7 @@ class _Kitchen(NamedTuple):
     async def _run(self, command: Command, out: Path, what: str) -> Ran:
         ran = await execute(command, out)
         if ran.timed_out:
-            raise ToolError(
+            raise _TimedOut(
                 f"pip could not {what} of {self.source.project} within {command.timeout:.0f} s (build.timeout): "
                 f"{bundle.trouble(ran)}",
                 fix="raise build.timeout, or look at the connection to the package index",

@@ -94,10 +94,18 @@ def test_what_lies_in_the_source_is_known(line: str, local: bool) -> None:
 
 def test_an_extra_is_switched_on_and_other_markers_stay() -> None:
     required = ('a; extra == "Fast_IO"', "b; python_version < '3' and extra == 'slow'", "c>1")
-    chosen = of_metadata(required, ("fast-io",))
+    chosen = of_metadata(required, ("fast-io",), "shop")
     assert chosen == ('a; python_version >= "0"', "b; python_version < '3' and python_version < \"0\"", "c>1")
     judged = [Requirement(line).marker for line in chosen]
     assert [marker is None or marker.evaluate() for marker in judged] == [True, False, True]
+
+
+def test_an_extra_made_of_others_is_taken_apart() -> None:
+    required = ("a", 'My_Shop[y]; extra == "all"', 'my-shop[z]; extra == "y"', 'b; extra == "z"', 'c; extra == "w"')
+    on = [Requirement(line) for line in of_metadata(required, ("all",), "my_shop")]
+    assert [r.name for r in on if r.marker is None or r.marker.evaluate()] == ["a", "b"]
+    off = [Requirement(line) for line in of_metadata(required, (), "my_shop")]
+    assert [r.name for r in off if r.marker is None or r.marker.evaluate()] == ["a"]
 
 
 BUILT = {"build-system": {"requires": []}, "project": {"name": "a", "dependencies": ["flask"]}}

@@ -46,10 +46,12 @@ def install(python: Path, work: Path, lines: Sequence[str], constraints: Sequenc
     )
 
 
-def wheel(python: Path, project: Path, out: Path, timeout: float) -> Command:
-    """Build the project's wheel, without its dependencies."""
-    options = ("--no-deps", "--progress-bar", "off", "--wheel-dir", str(out))
-    return Command(argv=_pip(python, "wheel", *options, str(project)), creates=(out,), timeout=timeout)
+def wheel(python: Path, project: Path, out: Path, timeout: float, *, isolated: bool) -> Command:
+    """Build the project's wheel, without its dependencies: with what is installed beside that interpreter, or
+    isolated, with what pip then downloads for this one build."""
+    options = ("--no-deps", "--use-pep517", "--progress-bar", "off", "--wheel-dir", str(out))
+    shared = () if isolated else ("--no-build-isolation",)
+    return Command(argv=_pip(python, "wheel", *options, *shared, str(project)), creates=(out,), timeout=timeout)
 
 
 def install_wheel(python: Path, file: Path, timeout: float) -> Command:

@@ -35,9 +35,12 @@ def test_the_exact_argv(tmp_path: Path) -> None:
     )
     assert command.files == {work / "requirements.txt": "flask\n", work / "constraints.txt": "six==1\n"}
     assert "-c" not in bundle.install(PYTHON, work, ("flask",), (), 9).argv
-    assert bundle.wheel(PYTHON, Path("/src"), Path("/out"), 9).argv == (
-        *(*PIP, "--no-color", "wheel", "--no-deps", "--progress-bar", "off", "--wheel-dir", "/out", "/src"),
+    wheel_argv = (
+        *(*PIP, "--no-color", "wheel", "--no-deps", "--use-pep517", "--progress-bar", "off", "--wheel-dir", "/out"),
     )
+    assert bundle.wheel(PYTHON, Path("/src"), Path("/out"), 9, isolated=True).argv == (*wheel_argv, "/src")
+    shared = bundle.wheel(PYTHON, Path("/src"), Path("/out"), 9, isolated=False)
+    assert shared.argv == (*wheel_argv, "--no-build-isolation", "/src")
     assert bundle.install_wheel(PYTHON, Path("/a.whl"), 9).argv == (
         *(*PIP, "--no-color", "install", "--no-deps", "--no-index", "--no-compile", "--no-warn-script-location"),
         *("--force-reinstall", "/a.whl"),
