@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
@@ -14,7 +17,7 @@ from domain.report import Stage
 from domain.rollout import Action, Rollout, Status, Verb, abort, plan
 from domain.spec import EnvironmentSpec
 from domain.supply import Artifact, Source
-from domain.verdict import Outcome, Value, Verdict, worst
+from domain.verdict import Evidence, Outcome, Value, Verdict, worst
 from tasks import progress, recording
 from tasks.kinds import act, observe
 from tasks.lease import held
@@ -28,6 +31,7 @@ from tasks.verify import verify
 Said = tuple[Action, Verdict, float]
 # A release that has been serving is looked at again, not baked again.
 STEADY_BAKE = 1.0
+STEPS = "steps.jsonl"
 
 
 class Placed(Value):
@@ -142,6 +146,14 @@ async def _begun(run: Run, platform: HostsServices, lease: Lease, release: Relea
     return new_rollout(lease.target, release, state, run.place.strategy, actions)
 
 
+def _noted(folder: Path, rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+    """A line of the evidence: what was done, when, and what came of it."""
+    (folder / "deploy").mkdir(parents=True, exist_ok=True)
+    line = {"at": began, "rollout": rollout.id, "step": str(action), **verdict.model_dump(mode="json")}
+    with (folder / "deploy" / STEPS).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 async def roll(
     run: Run, platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec
 ) -> tuple[Rollout, list[Said]]:
@@ -150,6 +162,7 @@ async def roll(
 
     async def kept(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
         said.append((action, verdict, time.time() - began))
+        await asyncio.to_thread(_noted, run.folder, now, action, verdict, began)
         await recording.rollout_step(now, action, verdict, began)
 
     await recording.release(rollout.release, lease.target.environment)
@@ -212,6 +225,9 @@ async def placed(
     """Finishes the stages deploy and verify, and looks where the environment stands now."""
     key = digest("deploy", {"target": str(target), "version": version})
     took = time.time() - began - baked
+    steps = run.folder / "deploy" / STEPS
+    if steps.exists():
+        deploy = deploy.model_copy(update={"evidence": (Evidence(name=STEPS, location=str(steps)),)})
     stages = [await finish(run, Stage(name="deploy", verdict=deploy, seconds=took), key, began)]
     if checked is not None:
         stages.append(await finish(run, Stage(name="verify", verdict=checked, seconds=baked), key, began))
