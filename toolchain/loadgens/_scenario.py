@@ -6,10 +6,21 @@ import json
 import math
 from fractions import Fraction
 
+from domain.errors import SpecError
 from domain.spec import Request, Scenario
 from toolchain.reports.trusted import one_line
 
 NAME = 80  # characters of a check's name
+AROUND = 20.0  # seconds: to start, and to wait for the last answers
+
+
+def check_time(scenario: Scenario, timeout: float) -> None:
+    """SpecError when the generator would be stopped before it is done."""
+    if (needed := scenario.duration + AROUND) > timeout:
+        raise SpecError(
+            f"load.timeout: {timeout:.0f} s are too few for a scenario of {scenario.duration:.0f} s",
+            fix=f"set load.timeout to {math.ceil(needed)}s or more",
+        )
 
 
 def as_json(scenario: Scenario) -> str:

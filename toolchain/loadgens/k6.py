@@ -15,8 +15,8 @@ from toolchain.command import Command, Ran
 from toolchain.loadgens import LoadRequest
 from toolchain.loadgens._checks import failed_checks
 from toolchain.loadgens._k6_log import errors_in, most_frequent
-from toolchain.loadgens._scenario import as_json
-from toolchain.reports.trusted import Report, finished, one_line, read, said
+from toolchain.loadgens._scenario import as_json, check_time
+from toolchain.reports.trusted import Report, believed, finished, one_line, read, said
 
 TOOL = "k6"
 RUNS_SCRIPTS = True
@@ -50,7 +50,7 @@ class _Summary(Report):
 
 
 def command(request: LoadRequest) -> Command:
-    """A script when there is one, else the declared scenario. SpecError when the request has neither."""
+    """A script when there is one, else the scenario. SpecError when there is neither, or too little time for it."""
     report = request.out / "k6.json"
     environment = {**request.environment, "BASE_URL": request.base_url, "K6_NO_USAGE_REPORT": "true"}
     files: dict[Path, str] = {}
@@ -58,6 +58,7 @@ def command(request: LoadRequest) -> Command:
     if script is None:
         if request.scenario is None:
             raise SpecError("there is neither a script nor a scenario to run", fix="set load.script or load.scenario")
+        check_time(request.scenario, request.timeout)
         script = Path(__file__).with_name("_scenario.js")
         scenario = request.out / "scenario.json"
         environment["SCENARIO"] = str(scenario)
@@ -103,7 +104,9 @@ def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
     )
     if ran.exit_code == CROSSED and not crossed:
         crossed = ("one that its summary does not name",)
-    return LoadSummary(
+    return believed(
+        LoadSummary,
+        TOOL,
         generator=TOOL,
         requests=requests,
         failed=failed,

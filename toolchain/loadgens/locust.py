@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,8 +17,8 @@ from domain.load import LoadSummary
 from toolchain.command import Command, Ran
 from toolchain.loadgens import LoadRequest
 from toolchain.loadgens._checks import failed_checks
-from toolchain.loadgens._scenario import as_json
-from toolchain.reports.trusted import Report, finished, one_line, read
+from toolchain.loadgens._scenario import as_json, check_time
+from toolchain.reports.trusted import Report, believed, finished, one_line, read
 
 TOOL = "locust"
 RUNS_SCRIPTS = False
@@ -39,14 +40,15 @@ class _Told(Report):
     p95: float = Time
     p99: float = Time
     max: float = Time
-    checks: dict[str, tuple[int, int]]
+    checks: dict[str, tuple[Annotated[int, Count], Annotated[int, Count]]]
     exceptions: dict[str, int]
 
 
 def command(request: LoadRequest) -> Command:
-    """Runs the declared scenario. SpecError when there is none: a k6 script needs k6."""
+    """Runs the declared scenario. SpecError when there is none (a k6 script needs k6), or too little time."""
     if request.scenario is None:
         raise SpecError("locust runs declared scenarios, not k6 scripts", fix="install k6, or set load.scenario")
+    check_time(request.scenario, request.timeout)
     report, scenario = request.out / "locust.json", request.out / "scenario.json"
     limit = math.ceil(max(1.0, request.scenario.duration)) + DRAIN
     argv = (
@@ -88,7 +90,9 @@ def parse(ran: Ran, request: LoadRequest) -> LoadSummary:
         problems.append(f"{sum(told.exceptions.values())} requests ended in an error of the generator: {names}")
     passes = sum(p for p, _ in told.checks.values())
     fails = sum(f for _, f in told.checks.values())
-    return LoadSummary(
+    return believed(
+        LoadSummary,
+        TOOL,
         generator=TOOL,
         requests=told.requests,
         failed=told.failed,

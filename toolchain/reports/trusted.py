@@ -73,6 +73,16 @@ def read(schema: type[R], ran: Ran, path: Path | None, tool: str) -> R:
         ) from None
 
 
+def believed(schema: type[R], tool: str, **numbers: object) -> R:
+    """The value made of a report's numbers. ReportError when they cannot be true: a share over 1, a negative time."""
+    try:
+        return schema.model_validate(numbers)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ReportError(f"{tool}'s report cannot be true: {where}: {first['msg']}", fix="see its log") from None
+
+
 def said(ran: Ran, characters: int = 300) -> str:
     """The last line that it printed, for a message; of a traceback that is the error itself."""
     lines = [line for line in ran.tail(4000).splitlines() if line.strip()]
@@ -83,6 +93,11 @@ def one_line(text: str, characters: int = 300) -> str:
     """A foreign text made fit for a message: one line, printable, no longer than that many characters."""
     flat = " ".join("".join(c if c.isprintable() else " " for c in text[: characters * 8]).split())
     return flat if len(flat) <= characters else flat[: characters - 1] + "…"
+
+
+def link(text: str) -> str:
+    """A foreign link when it is one for a browser, else nothing: it will be shown as a link on a page."""
+    return text if text.startswith(("https://", "http://")) and text.isprintable() and len(text) <= 500 else ""
 
 
 def _signal(number: int) -> str:

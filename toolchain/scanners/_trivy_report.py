@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from domain.findings import Finding, Severity
-from toolchain.reports.trusted import Report, one_line
+from toolchain.reports.trusted import Report, link, one_line
 
 Rated = Literal["UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
 LICENCE = {"forbidden": Severity.HIGH, "restricted": Severity.MEDIUM}
@@ -64,7 +64,6 @@ class Result(Report):
     """What it says of one target: a file, an image's operating system, its Python packages."""
 
     target: str = Field(alias="Target")
-    error: str = Field("", alias="Error")
     packages: tuple[_Package, ...] | None = Field(None, alias="Packages")
     vulnerabilities: tuple[_Vulnerability, ...] | None = Field(None, alias="Vulnerabilities")
     misconfigurations: tuple[_Misconfiguration, ...] | None = Field(None, alias="Misconfigurations")
@@ -99,7 +98,13 @@ def findings(result: Result) -> Iterator[Finding]:
 
 def _finding(rule: str, severity: Severity, path: str, line: int, message: str, url: str) -> Finding:
     return Finding(
-        scanner="trivy", rule=rule, severity=severity, path=path, line=line, message=one_line(message), url=url
+        scanner="trivy",
+        rule=one_line(rule, 80),
+        severity=severity,
+        path=path,
+        line=line,
+        message=one_line(message),
+        url=link(url),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from domain.errors import ReportError
 from domain.findings import Finding, ScanReport, Severity, distinct
 from toolchain.command import Command, Ran
-from toolchain.reports.trusted import Report, finished, one_line, read
+from toolchain.reports.trusted import Report, finished, link, one_line, read
 from toolchain.scanners import ScanRequest
 from toolchain.scanners._paths import Scope, scope
 
@@ -73,12 +73,12 @@ def _finding(issue: _Issue, path: str) -> Finding:
     secretive = issue.test_id in QUOTES_A_SECRET
     return Finding(
         scanner="bandit",
-        rule=issue.test_id,
+        rule=one_line(issue.test_id, 80),
         severity=Severity.LOW if issue.issue_severity == "UNDEFINED" else Severity(issue.issue_severity.lower()),
         path=path,
         line=issue.line_number,
         message=issue.issue_text.partition(":")[0] if secretive else one_line(issue.issue_text),
-        url=issue.more_info,
+        url=link(issue.more_info),
     )
 
 

@@ -89,7 +89,7 @@ def _findings(path: str, secrets: Iterable[_Secret]) -> Iterable[Finding]:
         agreed = rule == KEYWORD and bool(types & ENTROPY)
         yield Finding(
             scanner="detect_secrets",
-            rule=rule,
+            rule=one_line(rule, 80),
             severity=Severity.HIGH if agreed else SEVERITY.get(rule, Severity.CRITICAL),
             path=path,
             line=line,

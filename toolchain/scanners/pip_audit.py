@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from domain.errors import ReportError
 from domain.findings import Finding, ScanReport, Severity, distinct
 from toolchain.command import Command, Ran
-from toolchain.reports.trusted import Report, finished, one_line, read
+from toolchain.reports.trusted import Report, finished, link, one_line, read
 from toolchain.scanners import ScanRequest
 
 TOOL = "pip-audit"
@@ -113,11 +113,11 @@ def _finding(dependency: _Dependency, vulnerability: _Vulnerability, lock: str) 
     text = f"{dependency.name} {dependency.version}{also}: {one_line(vulnerability.description, 160)}; {cure}"
     return Finding(
         scanner="pip_audit",
-        rule=vulnerability.id,
+        rule=one_line(vulnerability.id, 80),
         severity=Severity.HIGH,
         path=lock,
         message=text,
-        url=f"https://osv.dev/vulnerability/{vulnerability.id}",
+        url=link(f"https://osv.dev/vulnerability/{vulnerability.id}"),
     )
 
 

@@ -21,7 +21,7 @@ from toolchain.reports.trusted import finished, one_line, read
 from toolchain.scanners import ScanRequest
 from toolchain.scanners._paths import Scope, scope
 from toolchain.scanners._trivy_database import cache, too_old, updated
-from toolchain.scanners._trivy_report import Result, TrivyReport, findings
+from toolchain.scanners._trivy_report import TrivyReport, findings
 
 TOOL = "trivy"
 CODES = frozenset({0})
@@ -63,7 +63,7 @@ def parse(ran: Ran, request: ScanRequest) -> ScanReport:
         scanner="trivy",
         findings=distinct(f for f in found if image or area.covers(area.relative(f.path))),
         looked_at=packages if image else sum(1 for _ in area.files()),
-        blind=tuple(_blind(ran, request, results)),
+        blind=tuple(_blind(ran, request)),
     )
 
 
@@ -98,7 +98,7 @@ def _skipped(area: Scope) -> tuple[str, ...]:
     return tuple(part for glob in globs for part in ("--skip-dirs", glob))
 
 
-def _blind(ran: Ran, request: ScanRequest, results: tuple[Result, ...]) -> Iterator[str]:
+def _blind(ran: Ran, request: ScanRequest) -> Iterator[str]:
     if NO_VULNERABILITIES in ran.argv:
         yield "vulnerabilities not examined: the database could not be had (trivy image --download-db-only gets it)"
     else:
@@ -107,6 +107,3 @@ def _blind(ran: Ran, request: ScanRequest, results: tuple[Result, ...]) -> Itera
             yield "the age of the vulnerability database is not known"
         elif too_old(when, datetime.now(UTC)):
             yield f"the vulnerability database is too old ({when:%Y-%m-%d}): trivy image --download-db-only renews it"
-    for result in results:
-        if result.error:
-            yield f"not examined: {one_line(result.target, 120)}: {one_line(result.error, 160)}"

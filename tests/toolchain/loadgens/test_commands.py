@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,14 @@ def test_without_anything_to_run_it_refuses_before_it_starts() -> None:
         k6.command(LoadRequest(base_url=URL, out=OUT))
     with pytest.raises(SpecError, match="not k6 scripts"):
         locust.command(LoadRequest(base_url=URL, out=OUT, script=Path("/source/load.js")))
+
+
+@pytest.mark.parametrize("generator", [k6, locust])
+def test_a_scenario_that_would_not_get_to_its_end_is_refused(generator: ModuleType) -> None:
+    request = LoadRequest(base_url=URL, out=OUT, scenario=Scenario(duration=890), timeout=900)
+    with pytest.raises(SpecError, match="900 s are too few for a scenario of 890 s") as caught:
+        generator.command(request)
+    assert caught.value.fix == "set load.timeout to 910s or more"
 
 
 @given(st.floats(min_value=0.001, max_value=20_000), st.floats(min_value=0.01, max_value=7200))
