@@ -115,7 +115,9 @@ def _of_exit(ran: Ran, attempts: list[Attempt]) -> Iterator[str]:
         yield f"pytest says that cases failed (exit 1), but its report holds none: {told}"
     elif ran.exit_code in _EXIT:
         # A collection error is in the report as a case; it interrupts the run as well.
-        yield f"pytest {_EXIT[ran.exit_code]} (exit {ran.exit_code}): {ran.tail(300)}"
+        # It complains about options on standard error, of all else on standard output.
+        told = ran.tail(300) if ran.exit_code == 4 else _printed(ran.stdout).strip()[-300:] or ran.tail(300)
+        yield f"pytest {_EXIT[ran.exit_code]} (exit {ran.exit_code})" + ("" if bad else f": {told}")
     elif ran.exit_code not in (0, 1):
         yield f"pytest ended with exit code {ran.exit_code}, which it does not define: {ran.tail(300)}"
 
@@ -126,14 +128,14 @@ def _disagreements(report: junit.Report, printed: str) -> Iterator[str]:
         yield "the report does not say how many cases it holds"
     elif not report.fewest <= report.declared <= report.most:
         yield f"the report claims {report.declared} cases and holds {read}"
-    for match in _COLLECTED.finditer(printed):
+    # With errors in collection nothing runs, and the errors are in the report.
+    if (match := _COLLECTED.search(printed)) and " error" not in match[2]:
         selected = re.search(r"/ (\d+) selected", match[2])
         deselected = re.search(r"/ (\d+) deselected", match[2])
         expected = int(match[1]) - (int(deselected[1]) if deselected else 0)
         if (expected := int(selected[1]) if selected else expected) > read:
             yield f"pytest collected {expected} cases and reported {read}"
-        break
-    if (stopped := _STOPPED.search(printed)) and "errors during collection" not in stopped[1]:
+    if (stopped := _STOPPED.search(printed)) and " during collection" not in stopped[1]:
         yield f"pytest stopped early: {stopped[1]}"
 
 
