@@ -7,20 +7,19 @@ read again) leaves one row, while another result under the same number is anothe
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import blake2b
 
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from domain.cases import Attempt
+from records.tables.case import digest
 from records.tables.columns import CleanText, UtcDateTime
 
 
 def attempt_key(run_id: str, stage: str, case_key: str, attempt: Attempt) -> str:
-    """32 hex digits."""
-    parts = (run_id, stage, case_key, str(attempt.number), attempt.status, repr(attempt.seconds))
-    text = "\0".join((*parts, attempt.message, attempt.output))
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    """40 hex digits: those of the run's stage, of the case's file, and of the attempt; neighbours lie together."""
+    said = (case_key, str(attempt.number), attempt.status, repr(attempt.seconds), attempt.message, attempt.output)
+    return digest(run_id, stage)[:8] + case_key[:12] + digest(run_id, stage, *said)[:20]
 
 
 class AttemptRow(SQLModel, table=True):
