@@ -19,11 +19,11 @@ from blocks.platforms.local_agent.leases import Leases
 from blocks.platforms.local_agent.running import Running
 from blocks.platforms.local_agent.state import (
     NOTEBOOK,
+    STATE_FILE,
     AgentState,
     CopyRecord,
     ReleaseRecord,
     safe_name,
-    save_state,
     write_durably,
 )
 from blocks.platforms.local_agent.unpack import unpack
@@ -49,6 +49,8 @@ class Arbiter:
         self._jobs: dict[tuple[str, str], asyncio.Task[JobResult]] = {}
         self._aborts = 0
         self._unsaved = False
+        self._saving = asyncio.Lock()
+        self._saving_soon: asyncio.Task[None] | None = None
         self._idle_since = time.monotonic()
 
     # Life.
@@ -61,7 +63,7 @@ class Arbiter:
             if value.rpartition("/")[2] not in living:
                 process.signal_group(pid, process.birth(pid), 9)
         for record in records:
-            self.running[record.release.version] = Running(record, self._plan(record.release), self._changed)
+            self.running[record.release.version] = Running(record, self._plan(record.release), self._save_soon)
         self._share()
         if records:
             self.state.public_port = await self.front.open(self.state.public_port)
@@ -84,7 +86,7 @@ class Arbiter:
         if self.state.releases or self._jobs:
             self._idle_since = time.monotonic()
         if self._unsaved:
-            self._changed()
+            self._save_soon()
 
     @property
     def idle(self) -> float:
@@ -101,7 +103,7 @@ class Arbiter:
         self.running.clear()
         self.state.releases.clear()
         self.state.stable = self.state.lease = None
-        self._save()
+        await self._save()
         self.stopped.set()
 
     # Verbs.
@@ -126,14 +128,16 @@ class Arbiter:
             await asyncio.shield(self._leaving[version])
         running = self.running.get(version)
         if running is not None:
-            if _identity(running.record.release) == _identity(release) and not running.failure():
+            same, serves = _identity(running.record.release) == _identity(release), self._serves(version)
+            if same and (serves or not running.failure()):
                 self._keep_secrets(release, secrets)
+                running.revive()
                 running.record.release = release
-                self._save()
+                await self._save()
                 surplus = running.scale(release.replicas)
                 await asyncio.gather(*(copy.stop() for copy in surplus))
                 return
-            if running.record.weight or version == self.state.stable:
+            if serves:
                 raise Rejected(
                     f"release {version} of {self.target} has the traffic and cannot become another one in place",
                     fix="a release is immutable: give what was changed a version of its own",
@@ -148,24 +152,24 @@ class Arbiter:
                 raise Rejected(f"release {version} of {self.target} was aborted while it was unpacked")
             self._keep_secrets(release, secrets)
             if version not in self.running:
-                self._add(release, port)
+                await self._add(release, port)
         finally:
             if not self.running:
                 self.front.keep_only(None)
 
-    def _add(self, release: Release, port: int) -> None:
+    async def _add(self, release: Release, port: int) -> None:
         names = [f"{release.version}-{number + 1}" for number in range(release.replicas)]
         record = ReleaseRecord(release=release, copies=[CopyRecord(name=name) for name in names])
         before = self.state.public_port
         self.state.releases.append(record)
         self.state.public_port = port
         try:
-            self._save()
+            await self._save()
         except Rejected:
             self.state.releases.remove(record)
             self.state.public_port = before
             raise
-        self.running[release.version] = Running(record, self._plan(release), self._changed)
+        self.running[release.version] = Running(record, self._plan(release), self._save_soon)
 
     async def _open(self, wanted: int | None) -> int:
         """The public port. One that was picked and is lost meanwhile is picked again; one that is asked for is not."""
@@ -195,7 +199,7 @@ class Arbiter:
             raise Rejected(f"weight {weight} is not a share", fix="give a weight from 0 to 100")
         if version == stable or stable not in self.running:
             if version == stable and weight == 100:
-                self._save_share({version: 100})
+                await self._save_share({version: 100})
                 return
             raise Rejected(
                 f"{version} cannot share the traffic of {self.target}: stable is {stable or 'not there yet'}",
@@ -204,7 +208,7 @@ class Arbiter:
         if weight > running.record.weight:
             await self._must_be_ready(running, "take traffic")
             self.leases.fence(lease)
-        self._save_share({version: weight, stable: 100 - weight})
+        await self._save_share({version: weight, stable: 100 - weight})
 
     async def promote(self, lease: Lease, version: str) -> None:
         self.leases.fence(lease)
@@ -217,7 +221,7 @@ class Arbiter:
         old = self.running.get(before or "")
         if old is not None and before != version:
             old.record.warm_until = time.time() + running.record.release.warm
-        self._save_share({version: 100})
+        await self._save_share({version: 100})
         self.front.keep_only(self.state.public_port)
         await asyncio.to_thread(self._collect_trees)
 
@@ -251,7 +255,7 @@ class Arbiter:
         running = self.running.get(version)
         if running is None:
             return
-        if running.record.weight or version == self.state.stable:
+        if self._serves(version):
             raise Rejected(
                 f"release {version} of {self.target} has the traffic", fix="promote or abort to another one first"
             )
@@ -260,7 +264,7 @@ class Arbiter:
     async def remember(self, lease: Lease, key: str, text: str) -> None:
         self.leases.fence(lease)
         try:
-            write_durably(self.folder / NOTEBOOK / safe_name(key), text)
+            await asyncio.to_thread(write_durably, self.folder / NOTEBOOK / safe_name(key), text)
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -285,6 +289,9 @@ class Arbiter:
         return Traffic(version=version) if running is None else running.counts.since(version, since, time.time())
 
     # Parts.
+
+    def _serves(self, version: str) -> bool:
+        return version == self.state.stable or self.running[version].record.weight > 0
 
     def _find(self, version: str) -> Running:
         running = self.running.get(version)
@@ -341,24 +348,27 @@ class Arbiter:
                 record.weight = weights.get(record.release.version, 0)
         self.front.balance.set({record.release.version: record.weight for record in self.state.releases})
 
-    def _save_share(self, weights: dict[str, int]) -> None:
+    async def _save_share(self, weights: dict[str, int]) -> None:
         self._share(weights)
-        self._save()
-
-    def _changed(self) -> None:
-        self._save_soon()
+        await self._save()
 
     def _save_soon(self) -> None:
-        """Saved now, or by a later tick: what has happened is not undone by a full disk."""
+        """Saved in a moment, or by a later tick: what has happened is not undone by a full disk."""
+        if self._saving_soon is None or self._saving_soon.done():
+            self._saving_soon = asyncio.create_task(self._save_quietly())
+
+    async def _save_quietly(self) -> None:
         try:
-            self._save()
+            await self._save()
         except Rejected as error:
             self._unsaved = True
             _log.error("%s", error.message)
 
-    def _save(self) -> None:
+    async def _save(self) -> None:
+        """What is true now is on the disk. In a thread: requests do not wait for the disk."""
         try:
-            save_state(self.folder, self.state)
+            async with self._saving:
+                await asyncio.to_thread(write_durably, self.folder / STATE_FILE, self.state.model_dump_json(indent=1))
         except OSError as error:
             raise self._cannot_write(error) from error
         self._unsaved = False
@@ -392,8 +402,9 @@ class Arbiter:
         """Keeps what runs and the newest few for a rollback; an older one is unpacked again from its bundle."""
         used = {safe_name(version) for version in tuple(self.running)}
         folders = sorted((self.folder / "releases").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for folder in [path for path in folders if path.name not in used][max(0, KEPT_TREES - len(used)) :]:
-            shutil.rmtree(folder, ignore_errors=True)
+        for folder in folders[KEPT_TREES:]:
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _identity(release: Release) -> Release:

@@ -45,10 +45,10 @@ class Control:
         self._arbiter = arbiter
 
     async def _acquire(self, holder: str, ttl: float) -> Lease:
-        return self._arbiter.leases.acquire(holder, ttl)
+        return await self._arbiter.leases.acquire(holder, ttl)
 
     async def _give_back(self, lease: Any) -> None:
-        self._arbiter.leases.give_back(_lease(lease))
+        await self._arbiter.leases.give_back(_lease(lease))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request of one connection. A verb goes on when its caller has gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,6 +67,11 @@ class Copy:
         """Adopts the recorded process if it still runs, else starts one; watches it from now on."""
         self._task = asyncio.create_task(self._supervise(), name=self.record.name)
 
+    def revive(self) -> None:
+        """Tries again after it was given up."""
+        self.hopeless, self.deaths, self.reason = False, 0, "starting"
+        self.start()
+
     async def stop(self) -> None:
         """The whole process group is gone."""
         self._stopping = True
@@ -112,7 +118,10 @@ class Copy:
             record.restarts += 1
         while not self._stopping:
             if not adopted and not self._spawn():
-                return
+                if self.hopeless:
+                    return
+                await self._pause()
+                continue
             adopted, started = False, time.monotonic()
             self.alive, self.began = True, started
             watch = asyncio.create_task(self._watch(adopted_healthy=record.healthy))
@@ -123,8 +132,11 @@ class Copy:
             self._died(time.monotonic() - started)
             if self._stopping or self.hopeless:
                 return
-            await asyncio.sleep(min(_BACKOFF_MOST, _BACKOFF_FIRST * 2 ** (self.deaths - 1)))
+            await self._pause()
             record.restarts += 1
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(min(_BACKOFF_MOST, _BACKOFF_FIRST * 2 ** min(self.deaths - 1, 10)))
 
     def _spawn(self) -> bool:
         plan, record = self.plan, self.record
@@ -135,7 +147,9 @@ class Copy:
         try:
             self._child = process.spawn(argv, plan.tree, values, self.log, plan.release.resources.memory_mb)
         except OSError as error:
-            self.hopeless, self.alive = True, False
+            self.alive, self.deaths = False, self.deaths + 1
+            # A full disk or process table may pass; a program that is not there does not come by itself.
+            self.hopeless = error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)
             self.reason = f"{argv[0]} cannot be started: {error.strerror}"
             self._changed()
             return False

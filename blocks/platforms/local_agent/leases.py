@@ -7,7 +7,7 @@ Method: fencing tokens, https://martin.kleppmann.com/2016/02/08/how-to-do-distri
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from blocks.platforms.local_agent.state import AgentState
@@ -18,10 +18,10 @@ from domain.place import Lease
 class Leases:
     """Persisted with the agent's state, through `save`."""
 
-    def __init__(self, state: AgentState, save: Callable[[], None]) -> None:
+    def __init__(self, state: AgentState, save: Callable[[], Awaitable[None]]) -> None:
         self._state, self._save = state, save
 
-    def acquire(self, holder: str, ttl: float) -> Lease:
+    async def acquire(self, holder: str, ttl: float) -> Lease:
         """The lease for `ttl` seconds; the same holder renews its own. LockHeld names another holder."""
         state, now = self._state, time.time()
         held = state.lease
@@ -31,22 +31,22 @@ class Leases:
                 f"{held.holder} is changing {state.target} until {until}, {held.expires - now:.0f} s from now",
                 fix="wait until it is done; if it is dead, the lease ends by itself at that time",
             )
-        before = state.token, state.lease
         if held is None or held.holder != holder:
             state.token += 1
-        state.lease = Lease(target=state.target, holder=holder, token=state.token, expires=now + ttl)
+        lease = state.lease = Lease(target=state.target, holder=holder, token=state.token, expires=now + ttl)
         try:
-            self._save()
+            await self._save()
         except Rejected:
-            state.token, state.lease = before
+            if state.lease is lease:
+                state.lease = held  # the token is spent: somebody may have seen it
             raise
-        return state.lease
+        return lease
 
-    def give_back(self, lease: Lease) -> None:
+    async def give_back(self, lease: Lease) -> None:
         held = self._state.lease
         if held is not None and held.token == lease.token and held.holder == lease.holder:
             self._state.lease = None
-            self._save()
+            await self._save()
 
     def fence(self, lease: Lease) -> None:
         """Rejected for another target, or for a token older than the newest seen."""

@@ -45,6 +45,12 @@ class Running:
         del self.copies[replicas:], self.record.copies[replicas:]
         return surplus
 
+    def revive(self) -> None:
+        """Copies that were given up are tried again."""
+        for copy in self.copies:
+            if copy.hopeless:
+                copy.revive()
+
     def _copy_changed(self) -> None:
         if self.ready and not self.record.ever_ready:
             self.record.ever_ready = True

@@ -78,7 +78,3 @@ def load_state(folder: Path) -> AgentState | None:
     except FileNotFoundError:
         return None
     return AgentState.model_validate_json(text)
-
-
-def save_state(folder: Path, state: AgentState) -> None:
-    write_durably(folder / STATE_FILE, state.model_dump_json(indent=1))
