@@ -140,7 +140,6 @@ def _load(root: Node) -> Iterator[Problem]:
 # What can be written and nothing here acts upon: to go on as if it were not there would be a lie.
 _UNSERVED = {
     "approval": ("no flow waits for an approval yet", "leave it out, and ask before you start the release"),
-    "script": ("no script is run while verifying yet", "leave it out, and write verify.smoke requests"),
     "cpus": ("no platform limits processors yet", "leave it out"),
 }
 
@@ -154,7 +153,6 @@ def _unserved(root: Node) -> Iterator[Problem]:
     ]
     for name, environment in _environments(root):
         places.append((("environments", name, "approval"), _at(environment, "approval")))
-        places.append((("environments", name, "verify", "script"), _at(environment, "verify", "script")))
     for path, node in places:
         # What is neither true nor false is told by the model, which takes the words that say true.
         says_no = path[-1] == "approval" and str(node.value if node else "").lower() not in _YES
@@ -168,6 +166,10 @@ def named_files(root: Node) -> Iterator[tuple[Path, Node, str]]:
     named: list[tuple[Path, Node | None]] = [
         (("load", "script"), _at(root, "load", "script")),
         (("build", "dockerfile"), _at(root, "build", "dockerfile")),
+        *(
+            (("environments", name, "verify", "script"), _at(environment, "verify", "script"))
+            for name, environment in _environments(root)
+        ),
     ]
     for section in ("build", "tests"):
         for index, node in _items(_at(root, section, "requirements")):

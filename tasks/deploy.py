@@ -195,6 +195,7 @@ async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
     """Brings the artifact to the run's environment and verifies it there; a bad one goes back by itself."""
     assert run.environment is not None
     release = compose(run.spec, run.place, source, artifact, run.version or run.ref)
+    run = run.with_script_in(source)
     target = Target(service=release.service, environment=run.environment)
     platform = await platform_named(run.place.platform)
     progress.began("deploy")

@@ -56,6 +56,8 @@ async def roll_back(
     """Takes the target back. A rollout that was left half-way is aborted first; when that is what was wanted (no `to`),
     it is all there is to do. Returns the rollout and what each of its steps said."""
     said: list[tuple[Action, Verdict]] = []
+    # The script belongs to a snapshot of the source, and on-call has none.
+    place = place.model_copy(update={"verify": place.verify.model_copy(update={"script": None})})
 
     async def keep(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
         said.append((action, verdict))

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 
 from domain.policy import Policy
 from domain.spec import EnvironmentSpec, Spec
+from domain.supply import Source
 from domain.verdict import Value
 from settings import settings
 
@@ -36,6 +37,16 @@ class Run(Value):
     def place(self) -> EnvironmentSpec:
         """The environment's own section of the spec; the defaults when the run has none."""
         return self.spec.environments.get(self.environment or "", EnvironmentSpec())
+
+    def with_script_in(self, source: Source) -> Run:
+        """The same run, its verification script found in the snapshot rather than in the work tree."""
+        script = self.place.verify.script
+        if script is None or self.environment is None:
+            return self
+        verify = self.place.verify.model_copy(update={"script": str(Path(source.root) / script)})
+        place = self.place.model_copy(update={"verify": verify})
+        environments = {**self.spec.environments, self.environment: place}
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"environments": environments})})
 
     @property
     def policy(self) -> Policy:

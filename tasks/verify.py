@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import tempfile
 import time
+from pathlib import Path
+from typing import Any
 
 from blocks.platforms.protocol import HostsServices, ObservesTraffic
+from domain.errors import ReportError, ToolError
 from domain.load import LoadSummary, judge
 from domain.place import ReleaseState, ServiceState, Target, Traffic
-from domain.spec import Request, Verify
+from domain.spec import Request, Thresholds, Verify
 from domain.verdict import Outcome, Verdict, worst
 from tasks import progress
+from tasks.execute import execute
 from tasks.smoke import Smoke
+from toolchain.loadgens import LoadRequest, k6
 
 LOOK_EVERY = 0.25
 
@@ -57,10 +62,23 @@ def hopeless(failed: int, planned: int, limit: float | None) -> bool:
     return limit is not None and failed > limit * max(planned, 1)
 
 
+async def _scripted(script: str, address: str, limits: Thresholds, seconds: float) -> Verdict:
+    """What a k6 script says of an address; it may take a minute longer than the bake."""
+    with tempfile.TemporaryDirectory(prefix="tes-verify-") as scratch:
+        out = Path(scratch)
+        request = LoadRequest(base_url=address, out=out, script=Path(script), timeout=seconds + 60)
+        try:
+            ran = await execute(k6.command(request), out)
+            return judge(k6.parse(ran, request), limits, "verify")
+        except (ToolError, ReportError) as error:
+            return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(error.message,))
+
+
 async def verify(
     platform: HostsServices, target: Target, version: str, how: Verify, seconds: float, health: str, *, public: bool
 ) -> Verdict:
-    """Smoke requests, the health of every copy, and the platform's own count of errors and latencies.
+    """Smoke requests, a k6 script where one is named, the health of every copy, and the platform's own count of errors
+    and latencies.
 
     `public`: the release has all traffic, so the public address is asked as well. Returns the verdict of gate
     `verify`; FAIL comes at the first sure sign.
@@ -74,11 +92,13 @@ async def verify(
         return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(f"{version} has no address to ask",))
     began = time.time()
     smoke = Smoke(addresses, requests, how.rate)
-    sending = asyncio.create_task(smoke.run(seconds))
+    sending: asyncio.Task[Any] = asyncio.create_task(smoke.run(seconds))
+    scripted = how.script and asyncio.create_task(_scripted(how.script, addresses[0], how.thresholds, seconds))
+    asked = {sending, scripted} if scripted else {sending}
     planned = max(len(requests), int(seconds * how.rate)) * len(addresses)
     try:
-        while not sending.done():
-            await asyncio.wait({sending}, timeout=LOOK_EVERY)
+        while not all(task.done() for task in asked):
+            await asyncio.wait(asked, timeout=LOOK_EVERY, return_when=asyncio.ALL_COMPLETED)
             progress.working("verify", f"{len(smoke.latencies)} of {planned} requests, {len(smoke.failures)} failed")
             why = unhealthy((await platform.inspect(target)).of(version), version, restarts)
             if why:
@@ -86,10 +106,12 @@ async def verify(
             if hopeless(len(smoke.failures), planned, how.thresholds.error_rate):
                 break
     finally:
-        sending.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sending
+        for task in asked:
+            task.cancel()
+        await asyncio.wait(asked)
     verdicts = [judge(smoke.summary(), how.thresholds, "verify")]
+    if scripted and not scripted.cancelled():
+        verdicts.append(scripted.result())
     if isinstance(platform, ObservesTraffic):
         traffic = await platform.traffic(target, version, began)
         if traffic.requests:

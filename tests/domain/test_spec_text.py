@@ -140,10 +140,6 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str, str]]]] = {
         "environments: {p: {approval: true}}",
         [(1, 30, "environments.p.approval", "no flow waits", "leave it out")],
     ),
-    "a script that nobody runs": (
-        "environments: {p: {verify: {script: a.js}}}",
-        [(1, 37, "environments.p.verify.script", "no script is run", "smoke")],
-    ),
     "a limit that nobody sets": (
         "release: {resources: {cpus: 2}}",
         [(1, 29, "release.resources.cpus", "no platform limits", "leave it out")],
