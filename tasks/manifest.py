@@ -22,7 +22,7 @@ _RACY_NS = 1_000_000_000
 
 
 class Entry(NamedTuple):
-    """One file. `kind` is f, x (executable) or l (symbolic link); `sha` is hex, of the bytes or of the link's target."""
+    """One file. `kind` is f, x (executable) or l (symbolic link); `sha` is hex, of its bytes or of the link's target."""
 
     path: str
     kind: str
