@@ -102,6 +102,8 @@ async def _register(client: PrefectClient, deployment: Deployment, root: Path) -
         parameters=parameters,
         parameter_openapi_schema=parameter_schema_from_entrypoint(deployment.entrypoint).model_dump_for_openapi(),
         enforce_parameter_schema=True,
+        # The flows are installed, not fetched; `prefect deploy` may have left a step.
+        pull_steps=[],
     )
 
 

@@ -108,6 +108,10 @@ async def test_prefect_deploy_all_registers_the_same_deployments(server: Runtime
     assert await ids(client) == before
     release = await client.read_deployment_by_name("release/production")
     assert release.entrypoint == "flows.release.release" and release.work_pool_name == POOL
+    assert release.parameters["project"] == "." and release.pull_steps
+    await setup(server.prefect_api_url)
+    again = await client.read_deployment_by_name("release/production")
+    assert again.parameters["project"] == str(Path.cwd()) and not again.pull_steps
 
 
 async def running(client: PrefectClient, pool: str | None = None) -> object:
