@@ -26,10 +26,11 @@ def upsert(
     values: Iterable[dict[str, Any]],
     *,
     update: Sequence[str] = (),
+    fill: Sequence[str] = (),
     where: Condition | None = None,
 ) -> None:
-    """Insert rows that all have the same columns. Where a primary key exists, set the columns of `update` if `where`
-    (given the table and the new row) holds; with no `update`, the row that is there stays."""
+    """Insert rows that all have the same columns. Where a primary key exists, set the columns of `update`, and those of
+    `fill` that are not None, if `where` (given the table and the new row) holds; with neither, the row stays."""
     table: Table = row.__table__  # type: ignore[attr-defined]
     key = [column.name for column in table.primary_key]
     unique = {tuple(value[name] for name in key): value for value in values}
@@ -39,7 +40,7 @@ def upsert(
     names = list(rows[0])
     postgres = session.get_bind().dialect.name == "postgresql"
     insert = _from_json(table, names) if postgres else sqlite.insert(table)
-    insert = _on_conflict(insert, table, key, update, where)
+    insert = _on_conflict(insert, table, key, update, fill, where)
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         if postgres:
@@ -59,11 +60,14 @@ def _from_json(table: Table, names: list[str]) -> postgresql.Insert:
     return postgresql.insert(table).from_select(names, select(*(source.c[name] for name in names)))
 
 
-def _on_conflict(insert: Any, table: Table, key: list[str], update: Sequence[str], where: Condition | None) -> Any:
-    if not update:
+def _on_conflict(
+    insert: Any, table: Table, key: list[str], update: Sequence[str], fill: Sequence[str], where: Condition | None
+) -> Any:
+    if not update and not fill:
         return insert.on_conflict_do_nothing(index_elements=key)
-    condition = where(table, insert.excluded) if where else None
-    changes = {name: insert.excluded[name] for name in update}
+    new = insert.excluded
+    changes = {name: new[name] for name in update} | {name: func.coalesce(new[name], table.c[name]) for name in fill}
+    condition = where(table, new) if where else None
     return insert.on_conflict_do_update(index_elements=key, set_=changes, where=condition)
 
 

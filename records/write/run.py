@@ -15,7 +15,8 @@ from records.tables import ProjectRow, RunRow, RunState
 from records.tables.columns import now
 from records.upsert import upsert
 
-_RESUMED = ("state", "outcome", "reasons", "closed", "pid", "host", "process_started", "actor", "flow_run_id")
+_RESUMED = ("state", "outcome", "reasons", "closed", "pid", "host", "process_started")
+_COMPLETED = ("environment", "ref", "source_digest", "actor", "flow_run_id")
 
 
 def open_run(
@@ -30,7 +31,7 @@ def open_run(
     flow_run_id: str | None = None,
 ) -> None:
     """Say that this process begins a run, or takes up one that was interrupted: the same id keeps when it was opened
-    and all that was recorded. Unavailable when the records do not answer."""
+    and all that was recorded. Said again with more, the row is completed; what is None changes nothing."""
     process = this()
     row: dict[str, Any] = {
         "id": run_id,
@@ -52,7 +53,7 @@ def open_run(
     }
     with writing() as session:
         upsert(session, ProjectRow, [{"name": project, "created": now()}])
-        upsert(session, RunRow, [row], update=_RESUMED)
+        upsert(session, RunRow, [row], update=_RESUMED, fill=_COMPLETED)
 
 
 def close_run(run_id: str, outcome: Outcome, reasons: Sequence[str] = ()) -> None:

@@ -51,6 +51,14 @@ def test_taking_up_a_run_keeps_when_it_was_opened(database: str) -> None:
     assert (row.state, row.opened, row.actor, row.closed, row.reasons) == (RunState.RUNNING, opened, "ann", None, [])
 
 
+def test_what_is_known_later_completes_a_run_and_what_is_left_out_erases_nothing(database: str) -> None:
+    records.open_run("r1", "checkout", "release", environment="staging", ref="v1", actor="eve")
+    records.open_run("r1", "checkout", "release", source_digest="sha256:s", flow_run_id="f1")
+    row = _run("r1")
+    assert (row.environment, row.ref, row.actor) == ("staging", "v1", "eve")
+    assert (row.source_digest, row.flow_run_id) == ("sha256:s", "f1")
+
+
 def test_a_finished_run_cannot_be_interrupted(database: str) -> None:
     records.open_run("r1", "checkout", "release")
     records.close_run("r1", Outcome.PASS)
