@@ -22,7 +22,7 @@ _RACY_NS = 1_000_000_000
 
 
 class Entry(NamedTuple):
-    """One file. `kind` is f, x (executable) or l (symbolic link); `sha` is hex, of its bytes or of the link's target."""
+    """One file. `kind` is f, x (executable) or l (symbolic link); `sha` is hex, of its bytes or the link's target."""
 
     path: str
     kind: str
@@ -85,6 +85,8 @@ def read(root: Path, names: Iterable[str], memory: Path | None = None) -> list[E
             if stat.S_ISLNK(status.st_mode):
                 entries.append(_linked(root, real, name))
                 continue
+            if not stat.S_ISREG(status.st_mode):
+                raise SpecError(f"{path} is a pipe, a socket or a device", fix="remove it, or use build.exclude")
             stamp = _stamp(status)
             earlier = known.get(name)
             if earlier is not None and earlier[0] == stamp:
