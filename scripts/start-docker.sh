@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Starts a Docker engine where none answers, detached from this shell, and prints its version.
 # Installs nothing. Where an engine answers already it changes nothing. Needs dockerd and root.
-# The log and the process id: TES_DOCKER_STATE (default /var/run), docker.log and docker.pid.
+# Its log and process id are docker.log and docker.pid in TES_DOCKER_STATE (default /var/run).
 set -euo pipefail
 
 state="${TES_DOCKER_STATE:-/var/run}"
+pid="$state/docker.pid"
 seconds="${TES_DOCKER_WAIT:-60}"
 
 version() { docker version --format '{{.Server.Version}}' 2>/dev/null; }
@@ -28,17 +29,17 @@ fi
 
 mkdir -p "$state"
 # A process id that is left over from a killed engine keeps the next one from starting.
-if [ -f /var/run/docker.pid ] && ! kill -0 "$(cat /var/run/docker.pid)" 2>/dev/null; then
-    rm -f /var/run/docker.pid
+if [ -f "$pid" ] && ! kill -0 "$(cat "$pid")" 2>/dev/null; then
+    rm -f "$pid"
 fi
-setsid dockerd --pidfile /var/run/docker.pid >"$state/docker.log" 2>&1 </dev/null &
+setsid dockerd --pidfile "$pid" >"$state/docker.log" 2>&1 </dev/null &
 started=$!
 for _ in $(seq "$((seconds * 5))"); do
     if found="$(version)" && [ -n "$found" ]; then
-        echo "Docker engine $found started (pid $(cat /var/run/docker.pid), log $state/docker.log)"
+        echo "Docker engine $found started (pid $(cat "$pid"), log $state/docker.log)"
         exit 0
     fi
-    if ! kill -0 "$started" 2>/dev/null && ! pgrep -x dockerd >/dev/null; then break; fi
+    kill -0 "$started" 2>/dev/null || break
     sleep 0.2
 done
 echo "start-docker: dockerd did not answer within $seconds s; the end of $state/docker.log:" >&2

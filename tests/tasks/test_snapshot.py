@@ -203,6 +203,15 @@ async def test_pipes_and_sockets_are_left_out_with_a_word(tmp_path: Path, caplog
     assert {"pipe", "socket"} <= set(caplog.text.split())
 
 
+async def test_a_tracked_file_that_became_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    root = lay(tmp_path / "p", FILES)
+    commit(root)
+    (root / "app.py").unlink()
+    os.mkfifo(root / "app.py")
+    with pytest.raises(SpecError, match=r"app\.py is a pipe"):
+        await take(root, tmp_path / "store", name="demo")
+
+
 async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = lay(tmp_path / "p", FILES)
 

@@ -45,7 +45,7 @@ def test_the_exact_argv(tmp_path: Path) -> None:
     command = runner.command(request)
     out = request.out
     assert command.argv == (
-        *("/venv/bin/python", "-m", "pytest", "-x", "-v", f"--rootdir={request.root}"),
+        *("/venv/bin/python", "-m", "pytest", "-x", "--verbosity=1", f"--rootdir={request.root}"),
         *("-o", f"cache_dir={out}/cache", f"--junitxml={out}/junit.xml"),
         *("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false", "tests"),
     )
@@ -216,6 +216,14 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
         {"pytest.ini": "[pytest]\naddopts = --no-such-option", "test_a.py": GOOD},
         Outcome.INCONCLUSIVE,
         "exit 4",
+    ),
+    "a quiet project exits early": (
+        {
+            "pytest.ini": "[pytest]\naddopts = -qq",
+            "test_a.py": GOOD + "def test_b():\n    import pytest\n    pytest.exit('enough', 0)\n",
+        },
+        Outcome.INCONCLUSIVE,
+        "collected 2 cases and reported 1",
     ),
     "the project's options only collect": (
         {"pytest.ini": "[pytest]\naddopts = --collect-only", "test_a.py": GOOD},
