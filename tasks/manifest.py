@@ -22,7 +22,7 @@ _RACY_NS = 1_000_000_000
 
 
 class Entry(NamedTuple):
-# A file touched this shortly before it was hashed may change again within one tick of its clock.
+    """One file. `kind` is f, x (executable) or l (symbolic link); `sha` is hex, of its bytes or its target."""
 
     path: str
     kind: str

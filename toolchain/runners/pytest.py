@@ -56,7 +56,13 @@ def command(request: RunRequest) -> Command:
         listing = request.out / "selection.txt"
         files[listing] = "".join(f"{path}\n" for path in chosen)
         chosen = (f"@{listing}",)
-    ours = ("--verbosity=1", f"--rootdir={request.root}", "-o", f"cache_dir={request.out / 'cache'}", f"--junitxml={report}")
+    ours = (
+        "--verbosity=1",
+        f"--rootdir={request.root}",
+        "-o",
+        f"cache_dir={request.out / 'cache'}",
+        f"--junitxml={report}",
+    )
     # xunit1 is the family with the file of each case.
     family = ("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false")
     return Command(
