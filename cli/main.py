@@ -16,6 +16,8 @@ from typing import NoReturn
 from domain.errors import EXIT_BROKEN, EXIT_USAGE, TesError
 
 EXIT_INTERRUPTED = 130
+# What imports Prefect: handed to the runtime's launcher where there is one.
+LAUNCHED = ("release", "build", "scan", "test", "load", "deploy", "rollback", "status")
 
 _ABOUT = """Takes a project from source to production and back: build, scan, test, load, deploy, verify, roll back.
 
@@ -127,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add(name: str, about: str, example: str, verb: Verb, *, json: bool = True) -> argparse.ArgumentParser:
         one = verbs.add_parser(name, help=about, description=f"{about}\n\nexample: {example}", formatter_class=raw)
-        one.set_defaults(verb=verb)
+        one.set_defaults(verb=verb, verb_name=name)
         if json:
             one.add_argument(
                 "--json", action="store_true", help="print the result as one JSON object, and nothing else"
@@ -211,12 +213,22 @@ def _version() -> str:
     return version("test-execution-system")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code. A person's mistake never shows a traceback."""
-    given = parser().parse_args(argv)
+def main(argv: Sequence[str] | None = None, *, launched: bool = False) -> int:
+    """Runs the command and returns its exit code. A person's mistake never shows a traceback.
+
+    `launched`: this process was forked for the command and has everything imported.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    given = parser().parse_args(words)
     try:
-        code: int = given.verb(given)
-        return code
+        if not launched and given.verb_name in LAUNCHED:
+            from cli.launch import launched as launch
+
+            code = launch(words)
+            if code is not None:
+                return code
+        result: int = given.verb(given)
+        return result
     except TesError as error:
         print(f"tes: {error}", file=sys.stderr)
         return error.exit_code

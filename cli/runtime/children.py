@@ -1,4 +1,4 @@
-"""The three processes of the runtime: what is executed, with which settings, and how long each may take to stop."""
+"""The four processes of the runtime: what is executed, with which settings, and how long each may take to stop."""
 
 from __future__ import annotations
 
@@ -71,6 +71,11 @@ def service(listening: int) -> Child:
     return Child("service", "cli.runtime.asgi", (str(listening), "service.app:app"), {}, (listening,))
 
 
+def launcher() -> Child:
+    """Has everything imported, and forks for each command."""
+    return Child("launcher", "cli.runtime.launcher")
+
+
 def children(state: State, prefect: int, api: int) -> tuple[Child, ...]:
     """All of them, given the sockets to serve."""
-    return server(state, prefect), worker(), service(api)
+    return server(state, prefect), worker(), service(api), launcher()

@@ -134,7 +134,7 @@ def assembled(home: Path, mark: str) -> Supervisor:
     assert itself is not None
     prefect = ports.listen(before.prefect_port if before else PREFECT_PORT)
     service = ports.listen(settings().service_port)
-    told = {name: ChildState(since=now()) for name in ("server", "worker", "service")}
+    told = {name: ChildState(since=now()) for name in ("server", "worker", "service", "launcher")}
     state = State(mark, home, itself, ports.number(prefect), ports.number(service), now(), children=told)
     # Detached: they stay open as long as this process lives.
     return Supervisor(state, children(state, prefect.detach(), service.detach()))
