@@ -52,6 +52,7 @@ def address() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
+    server.server_close()
 
 
 async def said(place: Place, how: Verify, seconds: float = 0.3) -> tuple[Outcome, str]:
