@@ -4,27 +4,17 @@ Two layers. The dependencies are keyed by what was asked for and the interpreter
 install them again; the project itself, where it can be built, is a thin environment over them, keyed by the source.
 It is really installed rather than put on PYTHONPATH, because services ask for their own version, entry points and
 generated files. A release that is still running keeps its own thin environment, whatever is built meanwhile.
-
-A virtual environment cannot be made elsewhere and moved (its scripts hold its path): a marker written last says that
-it is whole, and a file lock, which dies with its holder, keeps two builders apart.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import json
 import logging
-import os
-import platform
 import shutil
-import sys
-import sysconfig
-import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,30 +22,14 @@ from domain.errors import SpecError, ToolError
 from domain.requirements import Wanted, detect, gather, of_metadata
 from domain.spec import Build
 from domain.supply import Source
-from tasks import manifest
 from tasks.execute import execute
+from tasks.interpreter import interpreter
 from tasks.snapshot import room, work_copy
+from tasks.virtual_environment import Locked, finish, layer, making
 from toolchain.builders import bundle
 from toolchain.command import Command, Ran
 
 log = logging.getLogger(__name__)
-_FACTS = (
-    "import json, platform, sys, sysconfig;"
-    "print(json.dumps([platform.python_implementation(), platform.python_version(), sysconfig.get_platform(),"
-    " '-'.join(platform.libc_ver()), sys.base_prefix]))"
-)
-
-
-class Locked(NamedTuple):
-    """A whole environment: its folder (with bin/python), its lock's digest (`sha256:<hex>`) and the lock."""
-
-    folder: Path
-    lock_digest: str
-    lock_file: Path
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "bin" / "python"
 
 
 async def locked_environment(source: Source, build: Build, store: Path, extra: Sequence[str] = ()) -> Locked:
@@ -71,7 +45,7 @@ async def locked_environment(source: Source, build: Build, store: Path, extra: S
     with room(store):
         (store / "environments").mkdir(parents=True, exist_ok=True)
         wanted = _wanted(source, build)
-        kitchen = _Kitchen(source, build, store, *await _interpreter(build))
+        kitchen = _Kitchen(source, build, store, *await interpreter(build.python))
         runtime = await kitchen.environment(wanted)
         if not extra:
             return runtime
@@ -111,33 +85,6 @@ def _build_requires(source: Source) -> tuple[str, ...]:
     return tuple(str(line) for line in said)
 
 
-async def _interpreter(build: Build) -> tuple[str, tuple[str, ...]]:
-    """The interpreter's path and the facts that decide which packages fit it."""
-    if build.python is None:
-        implementation, version = platform.python_implementation(), platform.python_version()
-        libc = "-".join(platform.libc_ver())
-        return sys.executable, (implementation, version, sysconfig.get_platform(), libc, sys.base_prefix)
-    told = ""
-    for named in _named(build.python):
-        with tempfile.TemporaryDirectory() as scratch:
-            ran = await execute(Command(argv=(str(named), "-I", "-c", _FACTS), timeout=60), Path(scratch))
-            with contextlib.suppress(ValueError):
-                return str(named), tuple(json.loads(ran.stdout.read_bytes()))
-            told = ran.tail(200) or f"exit code {ran.exit_code}"
-    raise SpecError(
-        f"build.python: {build.python!r} " + (f"does not run: {told}" if told else "is not here"),
-        fix="install it, name another interpreter, or leave build.python out",
-    )
-
-
-def _named(python: str) -> list[Path]:
-    """Every interpreter of that name: the first on PATH may be a version manager's shim for one that is not set up."""
-    if "/" in python:
-        return [path for path in (Path(python).expanduser(),) if path.exists()]
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return [path for folder in folders if folder and os.access(path := Path(folder) / python, os.X_OK)]
-
-
 class _TimedOut(ToolError):
     """Trying again would only take as long again."""
 
@@ -168,7 +115,7 @@ class _Kitchen(NamedTuple):
     async def _dependencies(self, wanted: Wanted) -> Locked:
         code = self.source.digest if wanted.local else ""
         folder = self._folder("dependencies", wanted.lines, wanted.constraints, code)
-        async with _making(folder) as whole:
+        async with making(folder) as whole:
             if whole is None:
                 work = folder / ".making"
                 await self._venv(folder)
@@ -181,12 +128,12 @@ class _Kitchen(NamedTuple):
                         command = command.model_copy(update={"cwd": await work_copy(self.source, work / "source")})
                     await self._run(command, work / "install", "install the requirements")
                     text = bundle.lock(work / "report.json")
-                whole = await asyncio.to_thread(_finish, folder, text)
+                whole = await asyncio.to_thread(finish, folder, text)
         return whole
 
     async def _wheel(self) -> Path:
         folder = self._folder("wheel", self.source.digest)
-        async with _making(folder) as whole:
+        async with making(folder) as whole:
             if whole is None:
                 # What builds it is kept as well: a change of the code asks no network.
                 tools = await self._dependencies(Wanted(lines=_build_requires(self.source)))
@@ -199,7 +146,7 @@ class _Kitchen(NamedTuple):
                     # Some backends ask for more only when they are asked (PEP 517, get_requires_for_build_wheel).
                     log.info("%s; once more, with an environment that pip makes for it", error.message)
                     await self._build(folder, folder / "bin" / "python", isolated=True)
-                await asyncio.to_thread(_finish, folder, "")
+                await asyncio.to_thread(finish, folder, "")
         found = sorted((folder / "wheel").glob("*.whl"))
         if len(found) != 1:
             raise ToolError(f"building {self.source.project} gave {len(found)} wheels", fix="check its build backend")
@@ -215,13 +162,13 @@ class _Kitchen(NamedTuple):
 
     async def _project(self, below: Locked, wheel: Path) -> Locked:
         folder = self._folder("project", below.folder.name, self.source.digest)
-        async with _making(folder) as whole:
+        async with making(folder) as whole:
             if whole is None:
                 await self._venv(folder)
-                await asyncio.to_thread(_layer, folder, below.folder)
+                await asyncio.to_thread(layer, folder, below.folder)
                 command = bundle.install_wheel(folder / "bin" / "python", wheel, self.build.timeout)
                 await self._run(command, folder / ".making" / "install", "install the project")
-                whole = await asyncio.to_thread(_finish, folder, below.lock_file.read_text())
+                whole = await asyncio.to_thread(finish, folder, below.lock_file.read_text())
         return whole
 
     async def _venv(self, folder: Path) -> None:
@@ -247,65 +194,3 @@ class _Kitchen(NamedTuple):
                 fix=f"try it by hand with {self.python}; requirements come from tes.yaml, else are detected",
             )
         return ran
-
-
-def _whole(folder: Path) -> Locked | None:
-    """The environment if its marker is there, it was not moved, and its interpreter is still installed."""
-    try:
-        marker = json.loads((folder / "complete.json").read_bytes())
-        text = (folder / "lock.txt").read_bytes()
-    except (OSError, ValueError):
-        return None
-    digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
-    same = marker.get("folder") == str(folder) and marker.get("lock") == digest
-    return Locked(folder, digest, folder / "lock.txt") if same and (folder / "bin" / "python").exists() else None
-
-
-def _finish(folder: Path, lock: str) -> Locked:
-    shutil.rmtree(folder / ".making", ignore_errors=True)
-    digest = f"sha256:{hashlib.sha256(lock.encode()).hexdigest()}"
-    manifest.write(folder / "lock.txt", lock)
-    manifest.write(folder / "complete.json", json.dumps({"folder": str(folder), "lock": digest}))
-    return Locked(folder, digest, folder / "lock.txt")
-
-
-def _layer(folder: Path, below: Path) -> None:
-    """Make what is installed below importable and its commands runnable with this environment's interpreter."""
-    packages = {path.relative_to(below) for path in below.glob("lib/python*/site-packages")}
-    for relative in packages:
-        line = f"import site; site.addsitedir({str(below / relative)!r})\n"
-        (folder / relative / "dependencies.pth").write_text(line)
-    there, here = os.fsencode(below / "bin"), os.fsencode(folder / "bin")
-    for script in (below / "bin").iterdir():
-        target = folder / "bin" / script.name
-        if target.exists() or script.name.startswith(("python", "activate", "Activate")):
-            continue
-        content = script.read_bytes()
-        if content.startswith(b"#!") and there in content[:1024]:
-            target.write_bytes(content[:1024].replace(there, here) + content[1024:])
-            target.chmod(0o755)
-        else:
-            target.symlink_to(script)
-
-
-@contextlib.asynccontextmanager
-async def _making(folder: Path) -> AsyncIterator[Locked | None]:
-    """Yields the whole environment, or None to the one caller that may make it now."""
-    if (whole := _whole(folder)) is not None:
-        yield whole
-        return
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.1)
-        whole = _whole(folder)
-        if whole is None:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        try:
-            yield whole
-        finally:
-            if _whole(folder) is None:
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

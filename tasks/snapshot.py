@@ -13,21 +13,18 @@ import hashlib
 import logging
 import os
 import shutil
-import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pathspec import GitIgnoreSpec
-
 from domain.errors import SpecError, TesError
 from domain.supply import Source
 from tasks import archive, manifest, revision
+from tasks.walk import chosen, walk
 
 log = logging.getLogger(__name__)
 _TRIES = 3
-_NEVER = GitIgnoreSpec.from_lines(revision.NEVER)
 
 
 async def take(project: Path, store: Path, *, name: str, ref: str | None = None, exclude: Sequence[str] = ()) -> Source:
@@ -90,7 +87,7 @@ def _of_archive(file: Path, store: Path, name: str, ref: str | None, exclude: Se
         raise SpecError(f"{file} is an archive and has no ref {ref!r}", fix="leave the ref out")
     with _scratch(store) as scratch, room(store):
         root = archive.unpack(file, scratch / "unpacked")
-        return _keep(root, _chosen(walk(root, ignored=False), exclude), store, name)
+        return _keep(root, chosen(walk(root, ignored=False), exclude), store, name)
 
 
 def _of_revision(project: Path, store: Path, name: str, ref: str, exclude: Sequence[str]) -> Source:
@@ -106,7 +103,7 @@ def _of_revision(project: Path, store: Path, name: str, ref: str, exclude: Seque
     with _scratch(store) as scratch, room(store):
         (scratch / "tree").mkdir()
         revision.check_out(project, tree, scratch / "tree", scratch / "index")
-        names = _chosen(walk(scratch / "tree", ignored=False), exclude)
+        names = chosen(walk(scratch / "tree", ignored=False), exclude)
         source = _keep(scratch / "tree", names, store, name).model_copy(update=said)
         manifest.write(pointer, source.digest)
     return source
@@ -122,51 +119,12 @@ def _of_work_tree(project: Path, store: Path, name: str, exclude: Sequence[str])
     except PermissionError as error:
         raise SpecError(f"{error.filename} cannot be read", fix="make it readable, or leave it out") from error
     memory = store / "sources" / "memory" / f"{_key([str(project), *exclude])}.json"
-    source = _keep(project, _chosen(names, [*exclude, *own]), store, name, memory)
+    source = _keep(project, chosen(names, [*exclude, *own]), store, name, memory)
     return source.model_copy(update={"revision": state.revision, "dirty": state.dirty})
 
 
 def _key(parts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def _chosen(names: Iterator[str] | Sequence[str], exclude: Sequence[str]) -> list[str]:
-    if not exclude:
-        return list(names)
-    spec = GitIgnoreSpec.from_lines(exclude)
-    return [name for name in names if not spec.match_file(name)]
-
-
-def walk(root: Path, *, ignored: bool) -> Iterator[str]:
-    """Files and links below a folder, relative to it. `ignored` leaves out what .gitignore files and custom leave out.
-
-    Pipes, sockets and devices are left out with a warning: they have no content to copy.
-    """
-    pending: list[tuple[str, tuple[tuple[str, GitIgnoreSpec], ...]]] = [("", (("", _NEVER),) if ignored else ())]
-    while pending:
-        prefix, specs = pending.pop()
-        here = root / prefix if prefix else root
-        rules = here / ".gitignore"
-        if ignored and rules.is_file():
-            specs += ((prefix, GitIgnoreSpec.from_lines(rules.read_text("utf-8", "surrogateescape").splitlines())),)
-        with os.scandir(here) as found:
-            for item in found:
-                name = prefix + item.name
-                folder = item.is_dir(follow_symlinks=False)
-                shown = f"{name}/" if folder else name
-                if any(spec.match_file(shown.removeprefix(base)) for base, spec in specs):
-                    continue
-                if folder:
-                    pending.append((f"{name}/", specs))
-                elif item.is_symlink() or item.is_file(follow_symlinks=False):
-                    yield name
-                else:
-                    log.warning("%s is a %s and is left out", root / name, _kind(item.stat(follow_symlinks=False)))
-
-
-def _kind(status: os.stat_result) -> str:
-    kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
-    return kinds.get(stat.S_IFMT(status.st_mode), "device")
 
 
 def _keep(root: Path, names: Sequence[str], store: Path, name: str, memory: Path | None = None) -> Source:

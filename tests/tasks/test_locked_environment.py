@@ -243,7 +243,7 @@ async def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.ENOSPC, "No space left on device")
 
     source = await source_of({"requirements.txt": "alpha"}, tmp_path)
-    monkeypatch.setattr(module, "_finish", full)
+    monkeypatch.setattr(module, "finish", full)
     with pytest.raises(TesError, match="no space left"):
         await locked_environment(source, Build(), tmp_path / "store")
     assert not [path for path in (tmp_path / "store" / "environments").iterdir() if path.is_dir()]
