@@ -16,11 +16,13 @@ from rich.console import Console
 from cli import runtime
 from cli.display import Picture, Plain, summary, watching
 from domain.errors import SpecError, TesError
+from domain.place import Target
 from domain.report import Report
 from tasks import progress
 from tasks.spec_file import load_spec
 
 EXIT_INTERRUPTED = 130
+KEPT = "what was finished is kept, and the same command goes on from there"
 
 
 def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
@@ -38,13 +40,39 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
             reports.append(event)
 
     with watching(quiet=as_json) as watcher, progress.listening(watcher), progress.listening(keep):
-        up = asyncio.run(_with_signals(_run(kind, {**parameters, "project": str(project)}, watcher)))
+        try:
+            up = asyncio.run(_with_signals(_run(kind, {**parameters, "project": str(project)}, watcher)))
+        except KeyboardInterrupt:
+            up = None
+    if up is None:
+        print(f"tes: interrupted; {_standing(project, parameters.get('environment'))}{KEPT}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     report = reports[-1]
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
         _tell(report, up)
     return report.outcome.exit_code
+
+
+def _standing(project: Path, environment: str | None) -> str:
+    """Where the environment stands now, for a person who has just stopped a run; empty when it cannot be said."""
+    if environment is None:
+        return ""
+    try:
+        spec = load_spec(project, files=False).spec
+        place = spec.environments.get(environment)
+        target = Target(service=spec.name or project.name, environment=environment)
+        return f"{asyncio.run(_seen(target, place.platform))}; " if place else ""
+    except TesError as error:
+        return f"{environment} could not be looked at: {error.message}; "
+
+
+async def _seen(target: Target, platform: str) -> str:
+    from blocks.platforms import platform_named  # Prefect comes with it: not before it is needed
+    from tasks.deploy import sentence
+
+    return sentence(target, await (await platform_named(platform)).inspect(target))
 
 
 def _refuse_early(project: Path, environment: str | None) -> None:

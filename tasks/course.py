@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from prefect import State
 from prefect.states import Completed, Failed
@@ -13,6 +16,7 @@ from domain.errors import TesError
 from domain.report import Report, Stage, not_reached, weigh
 from domain.verdict import Outcome
 from tasks import progress, recording
+from tasks.abandoned import clear_up
 from tasks.prepare import prepare
 from tasks.publish import publish_report
 from tasks.run import Run
@@ -76,6 +80,25 @@ class Course:
         return Failed(name=report.outcome.value, message=f"{report.outcome}: {reasons}", data=report)
 
 
+@contextlib.contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM cancels the run, as Ctrl-C does, so that a rollout under way is taken back.
+
+    Prefect's own handler raises wherever the event loop happens to be, which leaves nobody to do that.
+    """
+    task = asyncio.current_task()
+    if task is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, loop = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextlib.asynccontextmanager
 async def course(
     kind: str,
@@ -90,7 +113,12 @@ async def course(
     """Begins a run, and closes its row whatever ends it. What can be refused is refused before the block begins."""
     run = await prepare(kind, project, environment=environment, ref=ref, version=version, start_at=start_at)
     try:
-        yield Course(run, planned)
+        with stopped_by_sigterm():
+            await clear_up(run)
+            yield Course(run, planned)
+    except asyncio.CancelledError:
+        await recording.interrupted(run.id, "interrupted before it was done")
+        raise
     except TesError as error:
         await recording.broken(run, error.message)
         raise

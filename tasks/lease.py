@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from blocks.platforms.protocol import HostsServices
-from domain.errors import LockHeld, Unavailable
+from domain.errors import LockHeld, PlatformError
 from domain.place import Lease, Target
 
 TTL = 15.0
@@ -34,7 +34,7 @@ async def _take(
 async def _renew(platform: HostsServices, lease: Lease) -> None:
     while True:
         await asyncio.sleep(TTL / 3)
-        with contextlib.suppress(Unavailable):  # the next try is soon enough; the token protects meanwhile
+        with contextlib.suppress(PlatformError, LockHeld):  # the next try is soon enough; the token protects meanwhile
             await platform.acquire(lease.target, lease.holder, TTL)
 
 
@@ -58,5 +58,5 @@ async def held(
         yield lease
     finally:
         renewal.cancel()
-        with contextlib.suppress(Unavailable):  # it ends by itself when its time is over
+        with contextlib.suppress(PlatformError):  # it ends by itself when its time is over
             await platform.give_back(lease)

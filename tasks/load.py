@@ -9,13 +9,14 @@ from blocks.platforms import platform_named
 from blocks.platforms.protocol import RunsJobs
 from domain.errors import CapabilityError, MissingTool
 from domain.load import judge
-from domain.place import Job, Lease, Release, Target
+from domain.place import Job, Lease, Release
 from domain.release import compose
 from domain.report import Stage
 from domain.spec import EnvironmentSpec, Load
 from domain.supply import Artifact, Source
 from domain.verdict import Evidence, Outcome, Verdict
 from tasks import progress, recording
+from tasks.abandoned import preview_of, remove
 from tasks.execute import execute, find
 from tasks.kinds import derive
 from tasks.lease import held
@@ -98,7 +99,7 @@ class _Preview:
         place = EnvironmentSpec(replicas=1, warm=0.0)
         self.run = run
         self.release: Release = compose(run.spec, place, source, artifact, None)
-        self.target = Target(service=self.release.service, environment=f"preview-{run.id[:12]}")
+        self.target = preview_of(self.release.service, run.id)
         self.lease: Lease | None = None
 
     async def __aenter__(self) -> str | Verdict:
@@ -129,5 +130,6 @@ class _Preview:
 
     async def __aexit__(self, *_: object) -> None:
         assert self.lease is not None
-        await self.platform.abort(self.lease, None)
+        # The lease first: its renewal would bring the agent of a preview back that is gone.
         await self._held.__aexit__(None, None, None)
+        await remove(self.platform, self.lease)

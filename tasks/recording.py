@@ -16,6 +16,7 @@ from domain.policy import Mode
 from domain.report import Report, Stage, gate_of
 from domain.rollout import Action, Rollout
 from domain.verdict import Outcome, Verdict
+from records.read.run import abandoned as find_abandoned
 from records.read.stage import reusable as find_reusable
 from records.write.attempt import record_attempts
 from records.write.audit import audit as append_audit
@@ -23,7 +24,7 @@ from records.write.finding import record_findings
 from records.write.load import record_load
 from records.write.release import record_release
 from records.write.rollout import record_rollout, record_rollout_step
-from records.write.run import close_run, open_run
+from records.write.run import close_run, mark_interrupted, open_run
 from records.write.stage import record_stage
 from tasks.run import Run
 
@@ -112,6 +113,16 @@ async def rollout_step(rollout: Rollout, action: Action, verdict: Verdict, began
 async def audit(actor: str, action: str, subject: str, **detail: Any) -> None:
     """Who did what to what, in the append-only log."""
     await asyncio.to_thread(append_audit, actor, action, subject, detail)
+
+
+async def abandoned(project: str) -> list[tuple[str, str | None]]:
+    """Id and environment of the project's runs that say they go on, though their process on this host is gone."""
+    return [(row.id, row.environment) for row in await asyncio.to_thread(find_abandoned, project)]
+
+
+async def interrupted(run_id: str, why: str = "its process was killed") -> None:
+    """A run that ended without a verdict."""
+    await asyncio.to_thread(mark_interrupted, run_id, why)
 
 
 async def broken(run: Run, message: str) -> None:

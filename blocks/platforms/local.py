@@ -7,6 +7,7 @@ outlives the command that started it.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +17,14 @@ from prefect.blocks.core import Block
 from pydantic import Field
 
 from blocks.platforms.local_agent.call import Agent
-from blocks.platforms.local_agent.state import NOTEBOOK, load_state, safe_name
+from blocks.platforms.local_agent.state import NOTEBOOK, STATE_FILE, load_state, safe_name
 from blocks.platforms.secret_references import resolve
 from domain.errors import CapabilityError, Unavailable
 from domain.place import Capability, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
 from settings import settings
 
 _POLL = 0.1  # seconds between two looks at readiness
+_FAREWELL = 5.0  # seconds an agent may take to end
 _DRAIN_EXTRA = 60.0  # seconds a verb may take beyond the release's own drain
 
 
@@ -56,8 +58,9 @@ class LocalPlatform(Block):
         return Lease.model_validate(await self._agent(target).ask("acquire", {"holder": holder, "ttl": ttl}))
 
     async def give_back(self, lease: Lease) -> None:
-        """As HostsServices.give_back."""
-        await self._say(lease, "give_back")
+        """As HostsServices.give_back. Of a target that is gone there is nothing to give back."""
+        if (self._folder(lease.target) / STATE_FILE).exists():
+            await self._say(lease, "give_back")
 
     async def inspect(self, target: Target) -> ServiceState:
         """As HostsServices.inspect. A target without releases needs no agent and none is started for it."""
@@ -139,6 +142,18 @@ class LocalPlatform(Block):
         state = load_state(agent.folder)
         if agent.there() or (state is not None and state.releases):
             await agent.ask("shutdown", {})
+
+    async def dispose(self, lease: Lease) -> None:
+        """As Disposes.dispose."""
+        agent = self._agent(lease.target)
+        if agent.there():
+            await self._say(lease, "abort", stable=None, timeout=await self._drain(lease.target))
+        await self.shutdown(lease.target)
+        # It writes its folder to the last.
+        deadline = time.monotonic() + _FAREWELL
+        while agent.there() and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(shutil.rmtree, agent.folder, ignore_errors=True)
 
     async def stop_all(self) -> Sequence[Target]:
         """`shutdown` of every target; which they were."""

@@ -196,6 +196,13 @@ class MemoryPlatform(Block):
         place = self.world_state.places.get(target)
         return place.notebook.get(key) if place is not None else None
 
+    async def dispose(self, lease: Lease) -> None:
+        """As Disposes.dispose."""
+        late = await self._called("dispose")
+        self._fenced(lease)
+        del self.world_state.places[lease.target]
+        _raise(late)
+
     async def run(self, lease: Lease, release: Release, job: Job) -> JobResult:
         """As RunsJobs.run; the result is what was ordered, success otherwise."""
         late = await self._called("run")

@@ -71,6 +71,13 @@ class HostsServices(Protocol):
 
 
 @runtime_checkable
+class Disposes(Protocol):
+    async def dispose(self, lease: Lease) -> None:
+        """Nothing of the target is left, neither process nor file: a preview has served. Harmless said twice."""
+        ...
+
+
+@runtime_checkable
 class SplitsTraffic(Protocol):
     async def shift(self, lease: Lease, version: str, weight: int) -> None:
         """This version has `weight` % of new requests, stable the rest."""
