@@ -10,6 +10,7 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
@@ -48,8 +49,10 @@ async def setup(
         return False
     async with PrefectClient(api_url) as client:
         await _pool(client, template)
+        # One after the other: writers that compete for SQLite wait for each other's back-off, ten times as long in all.
+        flows = {name: await client.create_flow_from_name(name) for name in sorted({one.flow_name for one in present})}
         for deployment in present:
-            await _register(client, deployment, root)
+            await _register(client, flows[deployment.flow_name], deployment, root)
         await _automation(client)
     if remember is not None:
         remember.parent.mkdir(parents=True, exist_ok=True)
@@ -87,8 +90,7 @@ async def _pool(client: PrefectClient, template: dict[str, Any]) -> None:
         await client.update_work_pool(POOL, WorkPoolUpdate(base_job_template=template, description=description))
 
 
-async def _register(client: PrefectClient, deployment: Deployment, root: Path) -> None:
-    flow = await client.create_flow_from_name(deployment.flow_name)
+async def _register(client: PrefectClient, flow: UUID, deployment: Deployment, root: Path) -> None:
     parameters = dict(deployment.parameters)
     if "project" in parameters:
         parameters["project"] = str((root / parameters["project"]).resolve())
