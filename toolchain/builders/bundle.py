@@ -19,6 +19,7 @@ from toolchain.command import Command, Ran
 
 TOOL = sys.executable
 _LOUD = re.compile(r"^\s*(?:ERROR|error|CRITICAL)\b:?\s*(.*)$")
+_INPUT = re.compile(r"-r \S+ \(line (?:\d+)\)")
 _CREDENTIALS = re.compile(r"(\w+://)[^/@\s]+@")
 
 
@@ -115,7 +116,8 @@ def trouble(ran: Ran) -> str:
     text = ran.stderr.read_text("utf-8", "replace") + ran.stdout.read_text("utf-8", "replace")
     said = dict.fromkeys(match[1].strip() for line in text.splitlines() if (match := _LOUD.match(line)))
     conflict = re.search(r"The conflict is caused by:\n((?:    .*\n)+)", text)
-    told = [line for line in said if line and not line.startswith("subprocess-exited-with-error")][:6]
+    noise = ("subprocess-exited-with-error", "ResolutionImpossible")
+    told = [_INPUT.sub("requirement", line) for line in said if line and not line.startswith(noise)][:6]
     if conflict:
         told.append("; ".join(line.strip() for line in conflict[1].splitlines()[:6]))
     return _CREDENTIALS.sub(r"\1***@", "; ".join(told) or ran.tail(300))
