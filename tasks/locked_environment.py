@@ -191,7 +191,7 @@ class _Kitchen(NamedTuple):
         if ran.exit_code != 0:
             raise ToolError(
                 f"pip could not {what} of {self.source.project} (exit {ran.exit_code}): {bundle.trouble(ran)}",
-                fix="correct what is asked for: build.requirements and tests.requirements in tes.yaml, else the files they "
-                "are detected from (requirements.txt, pyproject.toml, setup.py)",
+                fix="correct what is asked for: build.requirements and tests.requirements in tes.yaml, "
+                "else the files they are detected from (requirements.txt, pyproject.toml, setup.py)",
             )
         return ran
