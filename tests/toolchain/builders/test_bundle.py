@@ -68,7 +68,7 @@ def test_what_a_wheel_requires(tmp_path: Path) -> None:
         bundle.requires(tmp_path / "broken.whl")
 
 
-CONFLICT = """ERROR: Cannot install -r /s/requirements.txt (line 1) and b==1 because these versions have conflicting dependencies.
+CONFLICT = """ERROR: Cannot install -r /s/r.txt (line 1) and b==1 because these have conflicting dependencies.
 
 The conflict is caused by:
     The user requested a
