@@ -6,12 +6,15 @@ The same code runs as Prefect tasks in the flows and bare in `tes rollback`, whi
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from blocks.platforms.protocol import HostsServices, RunsJobs, SplitsTraffic
 from domain import history
-from domain.errors import CapabilityError, PlatformError, Unavailable
+from domain.errors import CapabilityError, PlatformError, TesError, Unavailable
 from domain.place import Job, Lease
 from domain.rollout import Action, Rollout, Verb, abort, advance
 from domain.spec import EnvironmentSpec
@@ -19,8 +22,11 @@ from domain.verdict import Outcome, Verdict
 from tasks import progress
 from tasks.verify import verify
 
-TRIES = 4
+TRIES, PAUSE = 4, 0.2
 PAGE, HISTORY = "rollout", "history"
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 # What is told of each finished step: the rollout before it, the action, its verdict and when it began.
 Kept = Callable[[Rollout, Action, Verdict, float], Awaitable[None]]
@@ -90,14 +96,24 @@ async def step(
         except Unavailable as error:
             if attempt == TRIES:
                 return Verdict(gate=action.verb, outcome=Outcome.INCONCLUSIVE, reasons=(error.message,))
-            await asyncio.sleep(0.2 * 2**attempt)
+            await asyncio.sleep(PAUSE * 2**attempt)
         except PlatformError as error:
             return Verdict(gate=action.verb, outcome=Outcome.FAIL, reasons=(error.message,))
     raise AssertionError("unreachable")
 
 
 async def _write_down(platform: HostsServices, lease: Lease, rollout: Rollout) -> None:
-    await platform.remember(lease, PAGE, rollout.model_dump_json())
+    await _insistently(lambda: platform.remember(lease, PAGE, rollout.model_dump_json()))
+
+
+async def _insistently(say: Callable[[], Awaitable[T]]) -> T:
+    """Says again what had no answer. PlatformError when it never has one."""
+    for attempt in range(1, TRIES):
+        try:
+            return await say()
+        except Unavailable:
+            await asyncio.sleep(PAUSE * 2**attempt)
+    return await say()
 
 
 async def _note(platform: HostsServices, lease: Lease, rollout: Rollout, action: Action) -> None:
@@ -105,19 +121,19 @@ async def _note(platform: HostsServices, lease: Lease, rollout: Rollout, action:
     does an abort after promotion. Written before the cursor moves, so that a kill in between loses nothing."""
     if action.verb is not Verb.PROMOTE and not (action.verb is Verb.ABORT and rollout.promoted):
         return
-    pages = history.read(await platform.recall(lease.target, HISTORY))
+    pages = history.read(await _insistently(lambda: platform.recall(lease.target, HISTORY)))
     if action.verb is Verb.PROMOTE:
         if rollout.strategy == "rollback" and rollout.stable:
             pages = history.left(pages, rollout.stable)
         pages = history.promoted(pages, rollout.release, time.time())
     else:
         pages = history.left(pages, rollout.release.version)
-    await platform.remember(lease, HISTORY, history.write(pages))
+    await _insistently(lambda: platform.remember(lease, HISTORY, history.write(pages)))
 
 
 async def unfinished(platform: HostsServices, lease: Lease) -> Rollout | None:
     """The rollout that a killed process left behind, from the environment's notebook."""
-    page = await platform.recall(lease.target, PAGE)
+    page = await _insistently(lambda: platform.recall(lease.target, PAGE))
     rollout = Rollout.model_validate_json(page) if page else None
     return rollout if rollout and not rollout.status.over else None
 
@@ -127,37 +143,63 @@ async def carry_out(
 ) -> Rollout:
     """Takes a rollout to its end and returns it: PROMOTED, ABORTED or HALTED.
 
-    The cursor is written down after every step, before the next begins. Cancelled (Ctrl-C), it goes back to stable
-    first: nobody is left watching a half-shifted environment.
+    The cursor is written down after every step, before the next begins. Whatever ends it before its time (Ctrl-C, a
+    notebook that cannot be written), it goes back to stable first: nobody is left watching a half-shifted environment.
     """
     rollout = rollout.model_copy(update={"token": lease.token})
-    await _write_down(platform, lease, rollout)
     try:
+        await _write_down(platform, lease, rollout)
         while (action := rollout.action) is not None:
-            rollout = await _one(platform, lease, rollout, action, place, take, kept)
-    except asyncio.CancelledError:
-        rollout = abort(rollout, "interrupted")
-        while (action := rollout.action) is not None:
-            rollout = await _one(platform, lease, rollout, action, place, step, kept)
+            progress.working("deploy", str(action), rollout.cursor + 1, len(rollout.plan))
+            began = time.time()
+            verdict = await take(platform, lease, rollout, action, place)
+            before, rollout = rollout, await _after(platform, lease, rollout, verdict)
+            if verdict.passed:
+                await _note(platform, lease, before, action)
+            await _write_down(platform, lease, rollout)
+            await _told(kept, before, action, verdict, began)
+    except BaseException as error:
+        await _back(platform, lease, abort(rollout, _why(error)), place, kept)
         raise
     return rollout
 
 
-async def _one(
-    platform: HostsServices,
-    lease: Lease,
-    rollout: Rollout,
-    action: Action,
-    place: EnvironmentSpec,
-    take: Step,
-    kept: Kept,
-) -> Rollout:
-    progress.working("deploy", str(action), rollout.cursor + 1, len(rollout.plan))
-    began = time.time()
-    verdict = await take(platform, lease, rollout, action, place)
-    after = advance(rollout, verdict)
-    if verdict.passed:
-        await _note(platform, lease, rollout, action)
-    await _write_down(platform, lease, after)
-    await kept(rollout, action, verdict, began)
-    return after
+def _why(error: BaseException) -> str:
+    return "interrupted" if isinstance(error, asyncio.CancelledError) else f"broken off: {error}"
+
+
+async def _after(platform: HostsServices, lease: Lease, rollout: Rollout, verdict: Verdict) -> Rollout:
+    """The rollout after its action. A promotion that did not come about goes back where stable is seen to be whole;
+    the machine halts where it is not, since the candidate may be the only healthy copy."""
+    action = rollout.action
+    if action is not None and action.verb is Verb.PROMOTE and not verdict.passed:
+        with contextlib.suppress(PlatformError):
+            stable = (await _insistently(lambda: platform.inspect(lease.target))).of(rollout.stable)
+            if stable is not None and stable.ready:
+                return abort(rollout, f"promote: {'; '.join(verdict.reasons)}")
+    return advance(rollout, verdict)
+
+
+async def _told(kept: Kept, rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+    # The environment comes first: a rollout under way does not stop half-way because nobody takes notes. Whoever
+    # closes the books afterwards hears of it.
+    try:
+        await kept(rollout, action, verdict, began)
+    except TesError as error:
+        log.warning("step %s of rollout %s is not in the records: %s", action, rollout.id, error.message)
+
+
+async def _back(platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec, kept: Kept) -> None:
+    """To stable, bare: there may be nobody left to run tasks. Harmless when the rollout is over."""
+    while (action := rollout.action) is not None:
+        began = time.time()
+        verdict = await step(platform, lease, rollout, action, place)
+        after = advance(rollout, verdict)
+        try:
+            if verdict.passed:
+                await _note(platform, lease, rollout, action)
+            await _write_down(platform, lease, after)
+        except PlatformError as error:
+            log.warning("the notebook of %s cannot be written: %s", lease.target, error.message)
+        await _told(kept, rollout, action, verdict, began)
+        rollout = after

@@ -7,6 +7,7 @@ outlives the command that started it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -154,6 +155,8 @@ class LocalPlatform(Block):
         while agent.there() and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         await asyncio.to_thread(shutil.rmtree, agent.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another service may have this environment, too
+            agent.folder.parent.rmdir()
 
     async def stop_all(self) -> Sequence[Target]:
         """`shutdown` of every target; which they were."""
