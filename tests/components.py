@@ -50,6 +50,15 @@ def _postgres() -> str | None:
     return "neither the module pgserver nor a postgres binary (apt-get install postgresql)"
 
 
+def _package_index() -> str | None:
+    ask = [sys.executable, "-m", "pip", "index", "versions", "--quiet", "six"]
+    try:
+        answered = subprocess.run(ask, capture_output=True, timeout=60).returncode == 0
+    except subprocess.TimeoutExpired:
+        answered = False
+    return None if answered else "pip reaches no package index (see `pip config list`)"
+
+
 COMPONENTS: dict[str, Probe] = {
     "bandit": _module("bandit"),
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
@@ -58,6 +67,7 @@ COMPONENTS: dict[str, Probe] = {
     "k6": _on_path("k6", fix="make tools"),
     "locust": _module("locust"),
     "node": _on_path("node", fix="apt-get install nodejs"),
+    "package-index": _package_index,
     "pip-audit": _module("pip_audit"),
     "postgres": _postgres,
     "prometheus": _on_path("prometheus", fix="apt-get install prometheus"),

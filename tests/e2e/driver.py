@@ -8,7 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,3 +105,43 @@ def get(url: str) -> tuple[int, str]:
 def break_it(project: Path, name: str) -> None:
     """Breaks a copy of the example in one of its five ways."""
     subprocess.run([sys.executable, "break.py", name], cwd=project, check=True, capture_output=True)
+
+
+class Visitor:
+    """Somebody who uses the service all the time: an open model of `rate` GETs a second, each counted.
+
+    `with Visitor(url) as visitor: ...` and then `visitor.failures` (what went wrong) and `visitor.count`.
+    """
+
+    def __init__(self, url: str, rate: float = 40) -> None:
+        self.url, self.rate = url, rate
+        self.count = 0
+        self.failures: list[str] = []
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(16)
+        self._thread = threading.Thread(target=self._run)
+
+    def _once(self) -> None:
+        try:
+            status, _ = get(self.url)
+            problem = "" if status == 200 else str(status)
+        except OSError as error:
+            problem = str(error)
+        self.count += 1
+        if problem:
+            self.failures.append(problem)
+
+    def _run(self) -> None:
+        began, sent = time.monotonic(), 0
+        while not self._over.wait(max(0.0, began + sent / self.rate - time.monotonic())):
+            self._pool.submit(self._once)
+            sent += 1
+
+    def __enter__(self) -> Visitor:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._pool.shutdown()
