@@ -118,8 +118,11 @@ def test_the_agent_imports_neither_prefect_nor_anything_heavy() -> None:
 
 
 async def test_a_platform_is_found_by_its_files_name() -> None:
-    for name in ("local", "memory"):
-        assert name in known() and isinstance(await platform_named(name), HostsServices)
+    """And every one keeps the contract in a test module of its name."""
+    assert {"local", "memory"} <= set(known())
+    for name in known():
+        assert isinstance(await platform_named(name), HostsServices), name
+        assert "PlatformContract" in (Path(__file__).parent / f"test_{name}.py").read_text(), name
 
 
 @pytest.mark.parametrize("reference", ["locl", "no-such", "protocol", "lokal-platform/my-block", "__init__"])

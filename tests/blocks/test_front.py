@@ -211,6 +211,19 @@ async def test_pipelined_requests_are_answered_in_order(local: LocalSubject) -> 
     assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [*wanted, b"200"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+async def test_it_does_not_matter_how_a_request_is_cut_up(shared: LocalSubject, size: int) -> None:
+    text = (
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+        b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET /status/404 HTTP/1.1\r\n" + CLOSE
+    )
+    parts = [text[start : start + size] for start in range(0, len(text), size)]
+    answer = await exchange(await shared.address(), *parts)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200", b"200", b"200", b"404"]
+    assert b"".join(re.findall(rb"\r\n[1-5]\r\n([a-o]+)", answer)) == b"helloabcde"
+
+
 async def test_expect_100_continue_is_answered(local: LocalSubject) -> None:
     await local.stable()
     head = b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n" + CLOSE

@@ -8,6 +8,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import sys
@@ -18,6 +19,8 @@ from blocks.platforms.local_agent.arbiter import Arbiter
 from blocks.platforms.local_agent.control import LINE, Control
 from blocks.platforms.local_agent.state import AGENT_FILE, AgentState, load_state, write_durably
 from domain.place import Target
+
+CONNECTIONS = 16384  # open files; a request needs two
 
 
 async def serve(folder: Path, target: Target, idle: float, log_size: int) -> None:
@@ -49,6 +52,10 @@ def main() -> int:
     parser.add_argument("--idle", type=float, required=True)
     parser.add_argument("--log-size", type=int, required=True)
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a caller in the background of a shell has it ignored; copies inherit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     with open(options.folder / "agent.lock", "a") as lock:
         try:

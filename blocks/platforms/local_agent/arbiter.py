@@ -18,6 +18,7 @@ from blocks.platforms.local_agent.front import Front
 from blocks.platforms.local_agent.leases import Leases
 from blocks.platforms.local_agent.running import Running
 from blocks.platforms.local_agent.state import (
+    AGENT_FILE,
     NOTEBOOK,
     STATE_FILE,
     AgentState,
@@ -58,8 +59,10 @@ class Arbiter:
     async def start(self) -> None:
         """Adopts what a former agent left running, starts again what ended with it, ends what nobody remembers."""
         records = self.state.releases
-        living = {copy.name for record in records for copy in record.copies if process.birth(copy.pid) == copy.birth}
-        for pid, value in process.marked(f"{self.folder}/") if records else ():
+        copies = [copy for record in records for copy in record.copies if copy.birth is not None]
+        living = {copy.name for copy in copies if process.birth(copy.pid) == copy.birth}
+        left_over = bool(records) or (self.folder / AGENT_FILE).exists()
+        for pid, value in process.marked(f"{self.folder}/") if left_over else ():
             if value.rpartition("/")[2] not in living:
                 process.signal_group(pid, process.birth(pid), 9)
         for record in records:
@@ -354,12 +357,14 @@ class Arbiter:
 
     def _save_soon(self) -> None:
         """Saved in a moment, or by a later tick: what has happened is not undone by a full disk."""
+        self._unsaved = True
         if self._saving_soon is None or self._saving_soon.done():
             self._saving_soon = asyncio.create_task(self._save_quietly())
 
     async def _save_quietly(self) -> None:
         try:
-            await self._save()
+            while self._unsaved:  # also what changed while the last text was on its way to the disk
+                await self._save()
         except Rejected as error:
             self._unsaved = True
             _log.error("%s", error.message)
@@ -368,10 +373,10 @@ class Arbiter:
         """What is true now is on the disk. In a thread: requests do not wait for the disk."""
         try:
             async with self._saving:
+                self._unsaved = False
                 await asyncio.to_thread(write_durably, self.folder / STATE_FILE, self.state.model_dump_json(indent=1))
         except OSError as error:
             raise self._cannot_write(error) from error
-        self._unsaved = False
 
     def _cannot_write(self, error: OSError) -> Rejected:
         return Rejected(
