@@ -40,7 +40,7 @@ def release(folder: Path, version: str, service: str = "shop", **changes: Any) -
         "artifact": artifact,
         "command": ("python", "-S", "-u", "service.py", "${PORT}"),
         "health": QUICK,
-        "drain": 3.0,
+        "drain": 1.0,
         "warm": 60.0,
     }
     return Release.model_validate(values | changes)

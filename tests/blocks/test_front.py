@@ -68,7 +68,7 @@ async def test_open_connections_follow_a_switch_at_once(local: LocalSubject) -> 
 
 async def test_requests_in_flight_finish_on_the_old_release(local: LocalSubject) -> None:
     lease = await local.stable("v1")
-    await local.stable("v2")
+    await local.stable("v2", drain=10.0)
     slow = asyncio.create_task(local.get("/slow/1.0"))
     await local.wait(0.3)
     started = time.monotonic()

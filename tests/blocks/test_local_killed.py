@@ -54,7 +54,7 @@ async def test_killed_while_promoting_and_aborting(local: LocalSubject, delay: f
 
 async def test_a_release_that_was_draining_is_gone_after_a_kill(local: LocalSubject) -> None:
     lease = await local.stable("v1")
-    await local.stable("v2")
+    await local.stable("v2", drain=3.0)
     slow = asyncio.create_task(local.get("/slow/20"))
     await local.wait(0.3)
     abort = asyncio.ensure_future(local.platform.abort(lease, "v1"))
