@@ -98,7 +98,10 @@ async def step(
                 return Verdict(gate=action.verb, outcome=Outcome.INCONCLUSIVE, reasons=(error.message,))
             await asyncio.sleep(PAUSE * 2**attempt)
         except PlatformError as error:
-            return Verdict(gate=action.verb, outcome=Outcome.FAIL, reasons=(error.message,))
+            # The way back is insisted on: traffic may be on a bad release while a good one is there.
+            if action.verb is not Verb.ABORT or attempt == TRIES:
+                return Verdict(gate=action.verb, outcome=Outcome.FAIL, reasons=(error.message,))
+            await asyncio.sleep(PAUSE * 2**attempt)
     raise AssertionError("unreachable")
 
 
