@@ -190,6 +190,8 @@ class Arbiter:
         if running is None:
             return False, True, f"release {version} of {self.target} is not there"
         state = await running.seen()
+        if state.ready and (self._unsaved or self._saving.locked()):
+            await self._save()  # an agent that comes after this one must know it too: `promote` follows
         healthy = sum(copy.healthy for copy in state.copies)
         count = f"{healthy} of {state.release.replicas} copies healthy"
         return state.ready, state.failed, f"{count}: {state.reason}" if state.reason else count
