@@ -193,16 +193,20 @@ async def _told(kept: Kept, rollout: Rollout, action: Action, verdict: Verdict, 
 
 
 async def _back(platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec, kept: Kept) -> None:
-    """To stable, bare: there may be nobody left to run tasks. Harmless when the rollout is over."""
+    """To stable, bare: there may be nobody left to run tasks. One that is over is only written down."""
+    await _as_far_as_it_goes(_write_down(platform, lease, rollout), lease)
     while (action := rollout.action) is not None:
         began = time.time()
         verdict = await step(platform, lease, rollout, action, place)
-        after = advance(rollout, verdict)
-        try:
-            if verdict.passed:
-                await _note(platform, lease, rollout, action)
-            await _write_down(platform, lease, after)
-        except PlatformError as error:
-            log.warning("the notebook of %s cannot be written: %s", lease.target, error.message)
-        await _told(kept, rollout, action, verdict, began)
-        rollout = after
+        before, rollout = rollout, advance(rollout, verdict)
+        if verdict.passed:
+            await _as_far_as_it_goes(_note(platform, lease, before, action), lease)
+        await _as_far_as_it_goes(_write_down(platform, lease, rollout), lease)
+        await _told(kept, before, action, verdict, began)
+
+
+async def _as_far_as_it_goes(writing: Awaitable[None], lease: Lease) -> None:
+    try:
+        await writing
+    except PlatformError as error:
+        log.warning("the notebook of %s cannot be written: %s", lease.target, error.message)

@@ -94,8 +94,9 @@ def test_the_process_of_the_flow_at_each_stage(tes: Tes, service: Path) -> None:
             return next((folder for folder in new if chain.begun(folder, stage)), None)
 
         folder = chain.until(there, stage)
-        running.kill()
-        running.communicate()
+        os.kill(int(rows(tes, "select pid from runs where id = ?", folder.name)[0][0]), signal.SIGKILL)
+        told, _ = running.communicate()
+        assert "Traceback" not in told and running.returncode in (4, -signal.SIGKILL), told
         repeated = finished & {path.name for path in folder.iterdir()}
         assert not repeated, f"done again before {stage}: {repeated}"
         finished |= passed(tes, folder.name)
