@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 TOOLS := .venv-tools
 ENVIRONMENT ?= production
 PYTEST_ARGS ?=
+# Most tests wait for real processes: one worker more than this machine's two cores.
+TEST_WORKERS ?= 3
 BENCH_ARGS ?= --quick
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
@@ -28,7 +30,7 @@ down: ## stop everything that `make run` started
 
 test: ## run the tests; what is skipped is listed with the reason
 	@scripts/install.sh test
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: ## formatting, lint, types, layers, scripts, workflows
 	@scripts/install.sh test

@@ -71,8 +71,16 @@ def pytest_sessionstart() -> None:
             raise pytest.UsageError(f"TES_REQUIRE names {name}, but it is missing: {reason}")
 
 
+# Tests that share one real runtime, database or engine stay on one worker: it is started once, and not beside itself.
+TOGETHER = ("e2e", "cli/runtime", "deployments", "records", "service", "integration", "test_docs.py", "flows")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        place = item.path.relative_to(ROOT / "tests").as_posix() if item.path.is_relative_to(ROOT / "tests") else ""
+        for name in TOGETHER:
+            if place.startswith(name):
+                item.add_marker(pytest.mark.xdist_group(name))
         for mark in item.iter_markers("requires"):
             if not mark.args or (unknown := set(mark.args) - COMPONENTS.keys()):
                 named = ", ".join(sorted(unknown)) if mark.args else "nothing"
