@@ -119,3 +119,22 @@ except Rejected as error:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "no room to unpack" in result.stdout and resource.RLIMIT_FSIZE is not None
     assert rest(tmp_path / "release") == []
+
+
+def test_it_needs_no_extraction_filters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debian 12's Python is 3.11.2, and `extractall(filter=...)` came with 3.11.4."""
+    real = tarfile.TarFile.extractall
+
+    def of_3_11_2(self: tarfile.TarFile, path: Path, members: object = None, *, numeric_owner: bool = False) -> None:
+        real(self, path, members, numeric_owner=numeric_owner)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", of_3_11_2)
+    assert (unpack(archive(tmp_path / "a.tar.gz", {"app.py": "x"}), tmp_path / "release") / "app.py").exists()
+
+
+def test_a_path_through_a_link_of_the_archive_is_refused(tmp_path: Path) -> None:
+    through = [member("a", tarfile.SYMTYPE, "sub"), member("b", tarfile.SYMTYPE, "a/../..")]
+    bundle = archive(tmp_path / "a.tar.gz", {"sub/x": "x"}, [*through, member("b/out")])
+    with pytest.raises(Rejected, match="would write outside"):
+        unpack(bundle, tmp_path / "release")
+    assert rest(tmp_path) == ["a.tar.gz", "release"]
