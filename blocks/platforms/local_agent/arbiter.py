@@ -213,6 +213,7 @@ class Arbiter:
         if weight > running.record.weight:
             await self._must_be_ready(running, "take traffic")
             self.leases.fence(lease)
+            self._find(version)
         await self._save_share({version: weight, stable: 100 - weight})
 
     async def promote(self, lease: Lease, version: str) -> None:
@@ -222,6 +223,7 @@ class Arbiter:
             return
         await self._must_be_ready(running, "be promoted")
         self.leases.fence(lease)
+        self._find(version)
         self.state.stable, running.record.warm_until = version, None
         old = self.running.get(before or "")
         if old is not None and before != version:
@@ -328,6 +330,8 @@ class Arbiter:
 
     def _leave(self, version: str) -> asyncio.Task[None]:
         if version not in self._leaving:
+            # At once: a promotion that was waiting when the abort came must find it on its way out.
+            self.running[version].record.draining = True
             task = self._leaving[version] = asyncio.create_task(self._remove(version))
             task.add_done_callback(lambda _: self._leaving.pop(version))
         return self._leaving[version]
