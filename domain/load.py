@@ -51,6 +51,17 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
+def limits(asked: Thresholds, errors: float, summary: LoadSummary | None = None) -> Thresholds:
+    """The thresholds with what nobody said: naming one limit lifts no other. `errors` is the share of failed requests
+    that is allowed then; checks that were made must all pass."""
+    wanted: dict[str, float] = {}
+    if asked.error_rate is None:
+        wanted["error_rate"] = errors
+    if asked.checks is None and summary is not None and summary.checks is not None:
+        wanted["checks"] = 1.0
+    return asked.model_copy(update=wanted)
+
+
 def judge(summary: LoadSummary, limits: Thresholds, gate: str = "load") -> Verdict:
     """FAIL when a limit is broken, INCONCLUSIVE when the run proves nothing, else PASS with the numbers.
 

@@ -8,7 +8,7 @@ from typing import Any
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import RunsJobs
 from domain.errors import CapabilityError, MissingTool
-from domain.load import judge
+from domain.load import LoadSummary, judge, limits
 from domain.place import Job, Lease, Release
 from domain.release import compose
 from domain.report import Stage
@@ -19,11 +19,14 @@ from tasks import progress, recording
 from tasks.abandoned import preview_of, remove
 from tasks.execute import execute, find
 from tasks.kinds import derive
-from tasks.lease import held
+from tasks.lease import TTL, held
 from tasks.run import Run
 from tasks.stage import perform
 from toolchain.loadgens import LoadGenerator, LoadRequest
 from toolchain.registry import module
+
+# The share of requests that may fail where tes.yaml says nothing about it.
+ERRORS = 0.01
 
 
 def generator_for(load: Load) -> str:
@@ -66,7 +69,7 @@ async def load(run: Run, source: Source, artifact: Artifact) -> Stage:
             )
             ran = await execute(tool.command(request), out)
             summary = tool.parse(ran, request)
-        verdict = judge(summary, how.thresholds)
+        verdict = judge(summary, limits(how.thresholds, ERRORS, summary))
         await recording.load(run, summary, verdict)
         evidence = tuple(
             Evidence(name=path.name, location=str(path)) for path in (ran.report, ran.stdout, ran.stderr) if path
@@ -77,15 +80,23 @@ async def load(run: Run, source: Source, artifact: Artifact) -> Stage:
                 "reasons": (*verdict.reasons, f"{summary.requests} requests at {summary.rate:.0f}/s by {name}"),
             }
         )
-        return verdict, {"summary": summary.model_dump(mode="json")}
+        return verdict, {"summary": summary.model_dump(mode="json"), "table": _table(summary)}
 
     inputs = {
         "artifact": [artifact.digest, artifact.lock_digest],
+        # The script, and what it imports, may be left out of the artifact.
+        "source": source.digest if how.script else None,
         "load": how.model_dump(mode="json"),
         "release": run.spec.release.model_dump(mode="json") if run.spec.release else None,
         "k6": bool(find("k6")),
     }
     return await perform(run, "load", inputs, work)
+
+
+def _table(summary: LoadSummary) -> list[list[str]]:
+    """The percentiles, for a person."""
+    times = [[name, f"{getattr(summary, name) * 1000:.1f} ms"] for name in ("p50", "p90", "p95", "p99", "max")]
+    return [["latency", "value"], *times]
 
 
 class _Preview:
@@ -105,8 +116,8 @@ class _Preview:
     async def __aenter__(self) -> str | Verdict:
         self.platform = await platform_named(self.run.place.platform)
         self._held = held(self.platform, self.target, self.run.holder)
-        self.lease = await self._held.__aenter__()
         try:
+            self.lease = await self._held.__aenter__()
             return await self._start(self.lease)
         except BaseException:
             await self.__aexit__()
@@ -129,7 +140,9 @@ class _Preview:
         return state.copies[0].address
 
     async def __aexit__(self, *_: object) -> None:
-        assert self.lease is not None
-        # The lease first: its renewal would bring the agent of a preview back that is gone.
-        await self._held.__aexit__(None, None, None)
-        await remove(self.platform, self.lease)
+        if self.lease is not None:
+            # The lease first: its renewal would bring the agent of a preview back that is gone.
+            await self._held.__aexit__(None, None, None)
+        # Interrupted while it was taken: it may be ours, and the agent may have been started for it.
+        lease = self.lease or await self.platform.acquire(self.target, self.run.holder, TTL)
+        await remove(self.platform, lease)

@@ -45,7 +45,7 @@ class Smoke:
                 request.method, address + request.path, headers=request.headers, json=request.json_body
             )
             wrong = problem(request, answer.status_code, answer.text)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: a header that cannot be sent
             wrong = f"{request.method} {request.path}: {type(error).__name__} {error}"
         self.latencies.append(time.monotonic() - began)
         if wrong:

@@ -10,7 +10,7 @@ from typing import Any
 
 from blocks.platforms.protocol import HostsServices, ObservesTraffic
 from domain.errors import ReportError, ToolError
-from domain.load import LoadSummary, judge
+from domain.load import LoadSummary, judge, limits
 from domain.place import ReleaseState, ServiceState, Target, Traffic
 from domain.spec import Request, Thresholds, Verify
 from domain.verdict import Outcome, Verdict, worst
@@ -20,6 +20,8 @@ from tasks.smoke import Smoke
 from toolchain.loadgens import LoadRequest, k6
 
 LOOK_EVERY = 0.25
+# The share of requests that may fail where tes.yaml says nothing about it.
+ERRORS = 0.0
 
 
 def unhealthy(state: ReleaseState | None, version: str, restarts: int) -> str | None:
@@ -62,14 +64,15 @@ def hopeless(failed: int, planned: int, limit: float | None) -> bool:
     return limit is not None and failed > limit * max(planned, 1)
 
 
-async def _scripted(script: str, address: str, limits: Thresholds, seconds: float) -> Verdict:
+async def _scripted(script: str, address: str, wanted: Thresholds, seconds: float) -> Verdict:
     """What a k6 script says of an address; it may take a minute longer than the bake."""
     with tempfile.TemporaryDirectory(prefix="tes-verify-") as scratch:
         out = Path(scratch)
         request = LoadRequest(base_url=address, out=out, script=Path(script), timeout=seconds + 60)
         try:
             ran = await execute(k6.command(request), out)
-            return judge(k6.parse(ran, request), limits, "verify")
+            summary = k6.parse(ran, request)
+            return judge(summary, limits(wanted, ERRORS, summary), "verify")
         except (ToolError, ReportError) as error:
             return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(error.message,))
 
@@ -90,7 +93,7 @@ async def verify(
     addresses = lanes(state, version, public)
     if not addresses:
         return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(f"{version} has no address to ask",))
-    began = time.time()
+    began, wanted = time.time(), limits(how.thresholds, ERRORS)
     smoke = Smoke(addresses, requests, how.rate)
     sending: asyncio.Task[Any] = asyncio.create_task(smoke.run(seconds))
     scripted = how.script and asyncio.create_task(_scripted(how.script, addresses[0], how.thresholds, seconds))
@@ -103,25 +106,29 @@ async def verify(
             why = unhealthy((await platform.inspect(target)).of(version), version, restarts)
             if why:
                 return Verdict(gate="verify", outcome=Outcome.FAIL, reasons=(why,))
-            if hopeless(len(smoke.failures), planned, how.thresholds.error_rate):
+            if hopeless(len(smoke.failures), planned, wanted.error_rate):
                 break
     finally:
         for task in asked:
             task.cancel()
         await asyncio.wait(asked)
-    verdicts = [judge(smoke.summary(), how.thresholds, "verify")]
+    verdicts = [judge(smoke.summary(), wanted, "verify")]
     if scripted and not scripted.cancelled():
         verdicts.append(scripted.result())
     if isinstance(platform, ObservesTraffic):
         traffic = await platform.traffic(target, version, began)
         if traffic.requests:
-            verdicts.append(judge(seen(traffic), how.thresholds.model_copy(update={"checks": None}), "verify"))
-    reasons = tuple(dict.fromkeys(reason for verdict in verdicts for reason in verdict.reasons))
+            counted = judge(seen(traffic), wanted.model_copy(update={"checks": None}), "verify")
+            told = tuple(f"of all its traffic: {reason}" for reason in counted.reasons)
+            verdicts.append(counted.model_copy(update={"reasons": told}))
+    outcome = worst(verdict.outcome for verdict in verdicts)
+    said = [verdict for verdict in verdicts if verdict.outcome is outcome]
+    reasons = tuple(dict.fromkeys(reason for verdict in said for reason in verdict.reasons))
     if smoke.failures:
         reasons = (f"first failure: {smoke.failures[0]}", *reasons)
     return Verdict(
         gate="verify",
-        outcome=worst(verdict.outcome for verdict in verdicts),
+        outcome=outcome,
         reasons=reasons,
         metrics=verdicts[0].metrics,
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.load import LoadSummary, judge
+from domain.load import LoadSummary, judge, limits
 from domain.spec import Thresholds
 from domain.verdict import Outcome
 
@@ -94,3 +94,13 @@ def test_what_is_no_measurement_is_not_judged(field: str, value: float) -> None:
     """NaN is not above any limit."""
     with pytest.raises(ValidationError):
         LoadSummary(**{**GOOD, field: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [({"failed": 100}, "FAIL"), ({"checks": 0.5}, "FAIL"), ({"checks": None}, "PASS"), ({}, "PASS")],
+)
+def test_naming_one_limit_lifts_no_other(change: dict[str, Any], outcome: str) -> None:
+    """`thresholds: {p95: 300ms}` once let a service pass that answered 500 to every request."""
+    summary = LoadSummary(**{**GOOD, **change})
+    assert judge(summary, limits(Thresholds(p95=0.3), 0.01, summary)).outcome == outcome

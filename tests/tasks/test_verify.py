@@ -135,3 +135,10 @@ def test_a_limit_is_hopeless_only_when_nothing_can_mend_it() -> None:
 def test_any_2xx_or_3xx_will_do_where_no_status_is_asked_for() -> None:
     assert problem(Request(), 204, "") is None
     assert problem(Request(), 404, "") == "GET /: 404"
+
+
+@pytest.mark.parametrize("path", ["/broken", "/with\x00nul"])
+async def test_a_limit_on_latency_alone_lets_no_wrong_answer_pass(address: str, path: str) -> None:
+    how = Verify(smoke=(Request(path="/"), Request(path=path)), rate=20, thresholds=Thresholds(p95=5))
+    outcome, why = await said(Place(address), how)
+    assert (outcome, "error rate" in why) == (Outcome.FAIL, True)
