@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from domain.verdict import Verdict
 from tasks.deploy import Said, judged, sentence
 from tasks.spec_file import load_spec
 
+# As domain/spec.py's names: they become folders.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
 
 def rollback(project: Path, environment: str, service: str | None, to: str | None) -> Report:
     """Takes a service back to `to`, or to the release before the present one. Returns the report.
@@ -24,6 +28,9 @@ def rollback(project: Path, environment: str, service: str | None, to: str | Non
     `service` spares the project's folder: on-call may not have it.
     """
     place = EnvironmentSpec()
+    for option, name in (("--service", service), ("--environment", environment)):
+        if name is not None and not _NAME.fullmatch(name):
+            raise SpecError(f"{option} {name[:80]!r} cannot be a name", fix="`tes status` lists what there is")
     if service is None:
         spec = load_spec(project, files=False).spec
         if environment not in spec.environments:

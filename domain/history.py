@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from domain.place import Release
+from domain.release import label
 from domain.verdict import Value
 
 LENGTH = 20
@@ -38,6 +39,11 @@ def promoted(history: History, release: Release, at: float) -> History:
     return (Entry(release=release, promoted=at), *rest)[:LENGTH]
 
 
+def is_left(history: History, version: str) -> bool:
+    """Whether that version was rolled back and not promoted since."""
+    return any(entry.rolled_back for entry in history if entry.release.version == version)
+
+
 def left(history: History, version: str) -> History:
     """With `version` marked as rolled back."""
     return tuple(
@@ -50,7 +56,7 @@ def find(history: History, wanted: str) -> Release | None:
     """The release of that version, or of the one version that begins with it followed by a dot (`v1.2.0` finds
     `v1.2.0.3fa9c1`); the newest when several do."""
     for entry in history:
-        if entry.release.version == wanted or entry.release.version.rpartition(".")[0] == wanted:
+        if entry.release.version == wanted or entry.release.version.rpartition(".")[0] in (wanted, label(wanted)):
             return entry.release
     return None
 

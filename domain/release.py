@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from domain.errors import SpecError
 from domain.place import Release
 from domain.spec import EnvironmentSpec, Spec
 from domain.supply import Artifact, Source
+
+LONGEST = 100
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,%d}" % (LONGEST - 1))
+
+
+def named(version: str | None) -> str | None:
+    """The name that a person gave a release. SpecError when it cannot stand in file names, addresses and tags."""
+    if version is not None and (not _VERSION.fullmatch(version) or ".." in version):
+        raise SpecError(
+            f"--version {version[:120]!r} cannot be a version",
+            fix=f"use 1 to {LONGEST} letters, digits, dots, dashes, underscores and plus signs, e.g. v1.2.0",
+        )
+    return version
+
+
+def label(ref: str) -> str:
+    """A git ref as a version: `feature/foo` → feature-foo. Empty when nothing of it can be used."""
+    return re.sub(r"[^A-Za-z0-9_+-]*[^A-Za-z0-9._+-][^A-Za-z0-9_+-]*|\.{2,}", "-", ref)[:LONGEST].strip("._+-")
 
 
 def same(one: str, other: str | None) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
 from domain.place import Lease, Release, ServiceState, Target
-from domain.release import compose, same
+from domain.release import compose, label, same
 from domain.report import Stage
 from domain.rollout import Action, Rollout, Status, Verb, abort, plan
 from domain.spec import EnvironmentSpec
@@ -22,6 +22,7 @@ from tasks import progress, recording
 from tasks.kinds import act, observe
 from tasks.lease import held
 from tasks.publish import in_prefect
+from tasks.rollback import ASKED_FOR
 from tasks.rollout import carry_out, step, unfinished
 from tasks.run import Run
 from tasks.stage import digest, finish
@@ -90,17 +91,21 @@ def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verd
         if looked
         else None
     )
-    version, back = rollout.release.version, rollout.stable or "nothing"
+    version, stable = rollout.release.version, rollout.stable
     metrics = {"steps": float(len(said)), "seconds": seconds}
     if rollout.status is Status.HALTED:
         reasons: tuple[str, ...] = (f"halted, nothing was taken away: {rollout.reason}",)
         return Verdict(gate="deploy", outcome=Outcome.FAIL, reasons=reasons, metrics=metrics), checked
+    now = f"{stable} has all traffic" if stable else "nothing was released before, and nothing is now"
+    if rollout.status is Status.ABORTED and rollout.reason == ASKED_FOR:
+        reasons = (f"{version} was half-way and was taken back, as asked", now)
+        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics), checked
     if rollout.promoted:
         reasons = (f"{version} promoted in {seconds:.1f} s, {len(said)} steps",)
         if rollout.status is Status.ABORTED:
-            reasons += (f"then taken back to {back}: {rollout.reason}",)
+            reasons += (f"then {f'taken back to {stable}' if stable else 'removed'}: {rollout.reason}",)
         return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics), checked
-    reasons = (f"{version} was not promoted: {rollout.reason}", f"{back} has all traffic")
+    reasons = (f"{version} was not promoted: {rollout.reason}", now)
     blind = bool(said) and any(v.outcome is Outcome.INCONCLUSIVE for a, v, _ in said) and not _failed(said)
     outcome = Outcome.INCONCLUSIVE if blind else Outcome.FAIL
     return Verdict(gate="deploy", outcome=outcome, reasons=reasons, metrics=metrics), checked
@@ -146,12 +151,21 @@ async def _begun(run: Run, platform: HostsServices, lease: Lease, release: Relea
     return new_rollout(lease.target, release, state, run.place.strategy, actions)
 
 
-def _noted(folder: Path, rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+def noted(folder: Path, rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
     """A line of the evidence: what was done, when, and what came of it."""
     (folder / "deploy").mkdir(parents=True, exist_ok=True)
     line = {"at": began, "rollout": rollout.id, "step": str(action), **verdict.model_dump(mode="json")}
     with (folder / "deploy" / STEPS).open("a") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def _steps(path: Path) -> list[list[str]]:
+    """The evidence as a table for a person; empty when nothing had to be done."""
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [[line["step"], line["outcome"], "; ".join(line["reasons"])] for line in lines]
+    return [["step", "verdict", "reasons"], *rows]
 
 
 async def roll(
@@ -162,7 +176,7 @@ async def roll(
 
     async def kept(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
         said.append((action, verdict, time.time() - began))
-        await asyncio.to_thread(_noted, run.folder, now, action, verdict, began)
+        await asyncio.to_thread(noted, run.folder, now, action, verdict, began)
         await recording.rollout_step(now, action, verdict, began)
 
     await recording.release(rollout.release, lease.target.environment)
@@ -194,7 +208,7 @@ async def _already(platform: HostsServices, target: Target, release: Release, na
 async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
     """Brings the artifact to the run's environment and verifies it there; a bad one goes back by itself."""
     assert run.environment is not None
-    release = compose(run.spec, run.place, source, artifact, run.version or run.ref)
+    release = compose(run.spec, run.place, source, artifact, run.version or label(run.ref or "") or None)
     run = run.with_script_in(source)
     target = Target(service=release.service, environment=run.environment)
     platform = await platform_named(run.place.platform)
@@ -205,7 +219,10 @@ async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
         stable = await _already(platform, target, release, bool(run.version or run.ref))
         if stable is not None and await unfinished(platform, lease) is None:
             release = release.model_copy(update={"version": stable})
-            deploy, checked, baked = await _verified_again(platform, target, release, run.place)
+            bake = run.place.verify.bake
+            # Who says `--from verify` wants the whole look again.
+            bake = bake if run.start_at in ("deploy", "verify") else min(bake, STEADY_BAKE)
+            deploy, checked, baked = await _verified_again(platform, target, release, run.place, bake)
         else:
             over, said = await roll(run, platform, lease, await _begun(run, platform, lease, release), run.place)
             baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
@@ -229,7 +246,8 @@ async def placed(
     steps = run.folder / "deploy" / STEPS
     if steps.exists():
         deploy = deploy.model_copy(update={"evidence": (Evidence(name=STEPS, location=str(steps)),)})
-    stages = [await finish(run, Stage(name="deploy", verdict=deploy, seconds=took), key, began)]
+    payload = {"table": _steps(steps)}
+    stages = [await finish(run, Stage(name="deploy", verdict=deploy, payload=payload, seconds=took), key, began)]
     if checked is not None:
         stages.append(await finish(run, Stage(name="verify", verdict=checked, seconds=baked), key, began))
     state = await platform.inspect(target)
@@ -237,12 +255,11 @@ async def placed(
 
 
 async def _verified_again(
-    platform: HostsServices, target: Target, release: Release, place: EnvironmentSpec
+    platform: HostsServices, target: Target, release: Release, place: EnvironmentSpec, bake: float
 ) -> tuple[Verdict, Verdict, float]:
     why = f"{release.version} is stable and has all traffic already"
     deploy = Verdict(gate="deploy", outcome=Outcome.PASS, reasons=(why,), reused=True)
     began = time.time()
     how = place.verify
-    short = min(how.bake, STEADY_BAKE)
-    checked = await verify(platform, target, release.version, how, short, release.health.path, public=True)
+    checked = await verify(platform, target, release.version, how, bake, release.health.path, public=True)
     return deploy, checked, time.time() - began

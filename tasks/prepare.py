@@ -6,6 +6,7 @@ from pathlib import Path
 
 from blocks.platforms import platform_named
 from domain.errors import CapabilityError, SpecError
+from domain.release import named
 from domain.report import STAGES
 from domain.rollout import plan, requires
 from settings import settings
@@ -46,7 +47,7 @@ async def prepare(
         spec=spec,
         environment=environment,
         ref=ref,
-        version=version,
+        version=named(version),
         start_at=start_at,
         actor=actor(),
         holder=holder(run_id),

@@ -18,6 +18,8 @@ from domain.verdict import Verdict
 from tasks.rollout import HISTORY, Kept, Step, carry_out, step, unfinished
 
 LOOK_AFTER = 1.0
+# Why a rollout that was left half-way is aborted here.
+ASKED_FOR = "rolled back"
 
 
 async def wanted(platform: HostsServices, target: Target, current: str | None, to: str | None) -> Release:
@@ -43,6 +45,17 @@ WAY_BACK = (
 )
 
 
+async def _look_at_stable(
+    platform: HostsServices, lease: Lease, over: Rollout, place: EnvironmentSpec, take: Step, kept: Kept
+) -> None:
+    """Says how the release is that has the traffic again."""
+    stable = (await platform.inspect(lease.target)).of(over.stable)
+    if stable is not None:
+        began, look = time.time(), Action(verb=Verb.VERIFY, seconds=LOOK_AFTER)
+        there = over.model_copy(update={"release": stable.release, "promoted": True})
+        await kept(over, look, await take(platform, lease, there, look, place), began)
+
+
 async def roll_back(
     platform: HostsServices,
     lease: Lease,
@@ -65,8 +78,10 @@ async def roll_back(
 
     left = await unfinished(platform, lease)
     if left is not None:
-        over = await carry_out(platform, lease, abort(left, "rolled back"), place, take=take, kept=keep)
+        over = await carry_out(platform, lease, abort(left, ASKED_FOR), place, take=take, kept=keep)
         if to is None or over.status is Status.HALTED:
+            if over.status is Status.ABORTED:
+                await _look_at_stable(platform, lease, over, place, take, keep)
             return over, said
     state = await platform.inspect(lease.target)
     release = await wanted(platform, lease.target, state.stable, to)

@@ -126,7 +126,9 @@ async def _note(platform: HostsServices, lease: Lease, rollout: Rollout, action:
         return
     pages = history.read(await _insistently(lambda: platform.recall(lease.target, HISTORY)))
     if action.verb is Verb.PROMOTE:
-        if rollout.strategy == "rollback" and rollout.stable:
+        # Going forward again to what was left says nothing against what we come from.
+        forward = history.is_left(pages, rollout.release.version)
+        if rollout.strategy == "rollback" and rollout.stable and not forward:
             pages = history.left(pages, rollout.stable)
         pages = history.promoted(pages, rollout.release, time.time())
     else:
