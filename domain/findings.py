@@ -95,7 +95,11 @@ def judge(report: ScanReport, threshold: Severity, waivers: Sequence[Waived], to
     elif report.blind:
         outcome, reasons = Outcome.INCONCLUSIVE, report.blind
     elif report.looked_at == 0:
-        outcome, reasons = Outcome.INCONCLUSIVE, ("examined nothing",)
+        outcome = Outcome.INCONCLUSIVE
+        reasons = (
+            "examined nothing",
+            f"if {report.scanner} has nothing to look at here, leave it out of scan.scanners",
+        )
     else:
         outcome = Outcome.PASS
         reasons = (

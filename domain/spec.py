@@ -88,7 +88,10 @@ class Waived(Value):
 class Scan(Value):
     """What looks for trouble in the source and the artifact."""
 
-    scanners: tuple[str, ...] = Field(SHIPPED_SCANNERS, description="modules of toolchain/scanners")
+    scanners: tuple[str, ...] = Field(
+        SHIPPED_SCANNERS,
+        description="modules of toolchain/scanners; `[]`: none is wanted, which is shown and does not stop a release",
+    )
     severity: Literal["low", "medium", "high", "critical"] = Field("high", description="at or above this, FAIL")
     exclude: tuple[str, ...] = Field(("tests/**", "test/**"), description="gitignore-style patterns not scanned")
     waivers: tuple[Waived, ...] = Field((), description="findings that are accepted for a time")
@@ -116,7 +119,9 @@ class Tests(Value):
     __test__ = False  # pytest would collect it
 
     requirements: tuple[str, ...] = Field((), description="what the tests need beyond the service's own environment")
-    suites: tuple[Suite, ...] | None = Field(None, description="detected when left out; `[]` for none")
+    suites: tuple[Suite, ...] | None = Field(
+        None, description="detected when left out; `[]`: none is wanted, which is shown and does not stop a release"
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> Tests:
@@ -142,11 +147,13 @@ class Request(Value):
 class Thresholds(Value):
     """Limits a measurement must keep. Times are durations, rates are ratios 0..1."""
 
-    error_rate: Ratio | None = Field(None, description="share of requests that may fail")
+    error_rate: Ratio | None = Field(
+        None, description="share of requests that may fail; left out: 0.01 under load, 0 in `verify`"
+    )
     p50: Timeout | None = Field(None, description="median latency")
     p95: Timeout | None = Field(None, description="95th percentile of latency")
     p99: Timeout | None = Field(None, description="99th percentile of latency")
-    checks: Ratio | None = Field(None, description="share of checks that must pass")
+    checks: Ratio | None = Field(None, description="share of checks that must pass; left out: all that `load` makes")
     min_requests: Annotated[int, Field(ge=1)] = Field(1, description="fewer than this is INCONCLUSIVE")
 
 
@@ -251,7 +258,7 @@ class EnvironmentSpec(Value):
     secrets: dict[EnvKey, SecretRef] = Field(default_factory=dict, description="added to `release.secrets`")
     gates: dict[str, Mode] = Field(
         default_factory=dict,
-        description="gate (`build`, a scanner, `tests.<suite>`, `load`, `deploy`, `verify`) to what its word weighs",
+        description="gate (`build`, a scanner, `tests`, `tests.<suite>`, `load`, `deploy`, `verify`) to its mode",
     )
     approval: bool = Field(False, description="a person must say yes before anything moves")
     warm: Seconds = Field(3600.0, description="how long the old release is kept running after promotion")

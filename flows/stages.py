@@ -11,7 +11,7 @@ from tasks.deploy import roll_out
 from tasks.execution import no_tests, tests
 from tasks.load import load
 from tasks.prepare import accepted
-from tasks.scan import scan
+from tasks.scan import no_scan, scan
 from tasks.source import source
 
 
@@ -24,15 +24,15 @@ async def built(course: Course) -> tuple[Source, Artifact | None]:
 
 
 async def scanned(course: Course, files: Source, artifact: Artifact) -> None:
-    """Every scanner, side by side."""
-    course.heard(await asyncio.gather(*(scan(course.run, files, artifact, s) for s in course.run.spec.scan.scanners)))
+    """Every scanner, side by side; without one, that nothing was looked at."""
+    runs = [scan(course.run, files, artifact, scanner) for scanner in course.run.spec.scan.scanners]
+    course.heard(await asyncio.gather(*(runs or [no_scan(course.run)])))
 
 
 async def tested(course: Course, files: Source) -> None:
     """Every suite, side by side; without one, that nothing was proved."""
-    suites = course.run.spec.tests.suites
-    runs = [no_tests(course.run, files)] if suites is None else [tests(course.run, files, suite) for suite in suites]
-    course.heard(await asyncio.gather(*runs))
+    runs = [tests(course.run, files, suite) for suite in course.run.spec.tests.suites or ()]
+    course.heard(await asyncio.gather(*(runs or [no_tests(course.run, files)])))
 
 
 async def loaded(course: Course, files: Source, artifact: Artifact) -> None:

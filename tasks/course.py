@@ -18,8 +18,11 @@ from domain.verdict import Outcome
 from tasks import progress, recording
 from tasks.abandoned import clear_up
 from tasks.prepare import prepare
-from tasks.publish import publish_report
+from tasks.publish import Meter, publish_report
 from tasks.run import Run
+
+# Of the reasons, in the message of Prefect's state: all of them are in the report and the records.
+SAID = 2000
 
 
 class Course:
@@ -32,10 +35,14 @@ class Course:
         self.address = ""
         self.state = ""
         self._began = time.time()
+        self._meter = Meter(run)
+        self._meter.show(0, f"0 of {len(self.planned)} stages")
 
     def heard(self, stages: Sequence[Stage]) -> None:
         """Adds what stages said."""
         self.stages += stages
+        spoken = len(self.planned) - len(not_reached(self.stages, self.planned))
+        self._meter.show(100 * spoken / max(1, len(self.planned)), f"{spoken} of {len(self.planned)} stages")
 
     @property
     def goes_on(self) -> bool:
@@ -47,8 +54,8 @@ class Course:
         """The gates that must have spoken before a run that reached its end can be PASS."""
         spec = self.run.spec
         gates = {
-            "scan": list(spec.scan.scanners),
-            "tests": [f"tests.{suite.name}" for suite in spec.tests.suites or ()],
+            "scan": list(spec.scan.scanners) or ["scan"],
+            "tests": [f"tests.{suite.name}" for suite in spec.tests.suites or ()] or ["tests"],
         }
         return [gate for name in self.planned for gate in gates.get(name, [name])]
 
@@ -76,7 +83,7 @@ class Course:
         progress.tell(report)
         if report.outcome is Outcome.PASS:
             return Completed(name="PASS", message=f"{report.kind}: PASS", data=report)
-        reasons = "; ".join(decision.reasons) or "no reason given"
+        reasons = "; ".join(decision.reasons)[:SAID] or "no reason given"
         return Failed(name=report.outcome.value, message=f"{report.outcome}: {reasons}", data=report)
 
 

@@ -130,7 +130,9 @@ async def no_tests(run: Run, source: Source) -> Stage:
     """The verdict where there is no suite: nothing was proved, and that is said."""
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
-        why = "no test suite is named in tes.yaml and none was detected"
+        why = "no test suite is named in tes.yaml and none was detected; add tests.suites, or [] if none is wanted"
+        if run.spec.tests.suites is not None:
+            why = "nothing was tested: tests.suites is []"
         return Verdict(gate="tests", outcome=Outcome.INCONCLUSIVE, reasons=(why,)), {}
 
-    return await perform(run, "tests", {"source": source.digest}, work)
+    return await perform(run, "tests", {"source": source.digest}, work, reusable=False)

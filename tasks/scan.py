@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.findings import Severity, judge
-from domain.report import Stage
+from domain.report import Stage, silent
 from domain.supply import Artifact, Source
 from domain.verdict import Evidence, Verdict
 from settings import settings
@@ -28,6 +28,16 @@ async def _lock(run: Run, source: Source, artifact: Artifact) -> Path | None:
     if artifact.kind != "bundle":
         return None
     return (await locked_environment(source, run.spec.build, run.store)).lock_file
+
+
+@derive("scan")
+async def no_scan(run: Run) -> Stage:
+    """The verdict where no scanner is wanted: nothing was looked at, and that is said."""
+
+    async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
+        return silent("scan", "nothing was scanned: scan.scanners is []"), {}
+
+    return await perform(run, "scan", {}, work, reusable=False)
 
 
 @derive("scan {scanner}")

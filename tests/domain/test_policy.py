@@ -87,3 +87,9 @@ def test_what_ships_by_default_is_strict_but_for_what_needs_a_database() -> None
     assert Mode.ADVISORY not in SHIPPED.values()
     assert Policy().mode("anything") is Mode.BLOCKING
     assert Policy(gates={"trivy": Mode.BLOCKING}).mode("trivy") is Mode.BLOCKING
+
+
+def test_a_word_for_tests_covers_every_suite_that_has_none_of_its_own() -> None:
+    policy = Policy(gates={"tests": Mode.ADVISORY, "tests.api": Mode.BLOCKING})
+    assert policy.mode("tests.unit") is policy.mode("tests") is Mode.ADVISORY
+    assert policy.mode("tests.api") is Mode.BLOCKING and policy.mode("build") is Mode.BLOCKING
