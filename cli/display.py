@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -35,7 +35,8 @@ class Plain:
             line = f"{event.stage}: started"
         elif event.phase is Phase.FINISHED:
             how = "reused" if event.reused else f"{event.seconds:.1f} s"
-            line = f"{event.stage}: {event.outcome} ({how}) {short([event.text])}"
+            verdict = f"{event.outcome} ({how}) " if event.outcome else ""
+            line = f"{event.stage}: {verdict}{short([event.text])}"
         else:
             what = event.text.rstrip("0123456789")
             if event.stage == "verify" or self.last.get(event.stage) == what:
@@ -47,6 +48,10 @@ class Plain:
     def note(self, text: str) -> None:
         """Something about the system itself, not about a stage."""
         print(f"{time.strftime('%H:%M:%S')} {text}", file=self.out, flush=True)
+
+    def remark(self, text: str) -> None:
+        """As `note`; on a terminal it would stay."""
+        self.note(text)
 
 
 class Picture:
@@ -70,20 +75,27 @@ class Picture:
     def note(self, text: str) -> None:
         self.text = text
 
-    def table(self) -> Table:
+    def remark(self, text: str) -> None:
+        """Something that stays on the screen."""
+        self.console.print(Text(text, "dim"))
+
+    def table(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         for name, event in self.rows.items():
             if event.phase is Phase.FINISHED:
-                outcome = str(event.outcome)
-                took = "reused" if event.reused else f"{event.seconds:.1f} s"
-                table.add_row(" ", name, Text(outcome, STYLE[outcome]), took, Text(event.text, no_wrap=True))
+                outcome = str(event.outcome or "")
+                took = "reused" if event.reused else f"{event.seconds:.1f} s" if outcome else ""
+                table.add_row(" ", name, Text(outcome, STYLE.get(outcome, "")), took, _line(event.text))
             else:
                 told = f"{event.text} ({event.done}/{event.total})" if event.total else event.text
                 took = f"{time.monotonic() - self.began[name]:.0f} s"
-                table.add_row(self.spinner, name, "", took, Text(told, "dim", no_wrap=True))
-        if self.text:
-            table.add_row(self.spinner, Text(self.text, "dim"), "", "", "")
-        return table
+                table.add_row(self.spinner, name, "", took, _line(told, "dim"))
+        if not self.text:
+            return table
+        # Beside the table and not in it: a sentence would make the column of names as wide as itself.
+        said = Table.grid(padding=(0, 2))
+        said.add_row(self.spinner, Text(self.text, "dim"))
+        return Group(table, said) if self.rows else said
 
 
 @contextmanager
@@ -97,6 +109,11 @@ def watching(*, quiet: bool) -> Iterator[Plain | Picture]:
     picture = Picture(Console(file=stream))
     with picture.live:
         yield picture
+
+
+def _line(text: str, style: str = "") -> Text:
+    """One line, cut where the terminal ends."""
+    return Text(" ".join(text.split()), style, no_wrap=True, overflow="ellipsis")
 
 
 def short(reasons: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from domain.errors import EXIT_BROKEN, EXIT_USAGE, TesError
+from domain.report import STAGES
 
 EXIT_INTERRUPTED = 130
 # What imports Prefect: handed to the runtime's launcher where there is one.
@@ -23,6 +24,8 @@ _ABOUT = """Takes a project from source to production and back: build, scan, tes
 
 exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 usage or configuration, 4 a tool or platform broke, 130 interrupted
 example:    tes release . --environment production"""
+
+_FROM = f"do this stage and the later ones again: {', '.join(STAGES)}"
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -153,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     )
     of_project(one)
     one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
-    one.add_argument("--from", dest="start_at", metavar="STAGE", help="do this stage and the later ones again")
+    one.add_argument("--from", dest="start_at", metavar="STAGE", choices=STAGES, help=_FROM)
     one.add_argument("--version", help="what to call the release")
 
     for name, kind, about in (

@@ -19,7 +19,7 @@ from domain.errors import SpecError, TesError
 from domain.place import Target
 from domain.report import Report
 from tasks import progress
-from tasks.spec_file import load_spec
+from tasks.spec_file import LoadedSpec, load_spec
 
 EXIT_INTERRUPTED = 130
 KEPT = "what was finished is kept, and the same command goes on from there"
@@ -31,8 +31,7 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
     Raises TesError for what broke. Ctrl-C stops the tools, takes a rollout back, and gives 130.
     """
     project = Path(parameters["project"]).expanduser().absolute()
-    if parameters.get("ref") is None:
-        _refuse_early(project, parameters.get("environment"))
+    found = _refuse_early(project, parameters.get("environment")) if parameters.get("ref") is None else None
     reports: list[Report] = []
 
     def keep(event: object) -> None:
@@ -40,6 +39,8 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
             reports.append(event)
 
     with watching(quiet=as_json) as watcher, progress.listening(watcher), progress.listening(keep):
+        for remark in _remarks(found):
+            watcher.remark(remark)
         try:
             up = asyncio.run(_with_signals(_run(kind, {**parameters, "project": str(project)}, watcher)))
         except KeyboardInterrupt:
@@ -75,14 +76,23 @@ async def _seen(target: Target, platform: str) -> str:
     return sentence(target, await (await platform_named(platform)).inspect(target))
 
 
-def _refuse_early(project: Path, environment: str | None) -> None:
+def _remarks(loaded: LoadedSpec | None) -> list[str]:
+    """What a person should know of the configuration before it is used: what was detected, and what is questionable."""
+    if loaded is None:
+        return []
+    return [*(f"detected  {sentence}" for sentence in loaded.detected), *(f"warning  {w}" for w in loaded.warnings)]
+
+
+def _refuse_early(project: Path, environment: str | None) -> LoadedSpec:
     # Before the runtime is started: a mistake in tes.yaml should not take 5 s to be told.
-    spec = load_spec(project).spec
+    loaded = load_spec(project)
+    spec = loaded.spec
     if environment is not None and environment not in spec.environments:
         raise SpecError(
             f"there is no environment {environment!r} in the tes.yaml of {project}",
             fix=f"one of: {', '.join(spec.environments)}; or add environments.{environment}",
         )
+    return loaded
 
 
 async def _with_signals(work: Any) -> runtime.Runtime:

@@ -37,6 +37,11 @@ def working(stage: str, text: str, done: int = 0, total: int = 0) -> None:
     tell(Progress(stage=stage, phase=Phase.WORKING, text=text, done=done, total=total))
 
 
+def done(step: str, text: str) -> None:
+    """A step that gives no verdict is over."""
+    tell(Progress(stage=step, phase=Phase.FINISHED, text=text))
+
+
 def ended(stage: Stage) -> None:
     tell(
         Progress(
