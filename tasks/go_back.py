@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -10,7 +11,7 @@ from domain.place import Target
 from domain.rollout import Action, Rollout, Verb
 from domain.verdict import Verdict
 from tasks import progress, recording
-from tasks.deploy import Placed, Said, as_task, judged, placed
+from tasks.deploy import Placed, Said, as_task, judged, noted, placed
 from tasks.lease import held
 from tasks.rollback import roll_back
 from tasks.run import Run
@@ -27,6 +28,7 @@ async def go_back(run: Run, to: str | None) -> Placed:
 
     async def kept(rollout: Rollout, action: Action, verdict: Verdict, step_began: float) -> None:
         said.append((action, verdict, time.time() - step_began))
+        await asyncio.to_thread(noted, run.folder, rollout, action, verdict, step_began)
         await recording.release(rollout.release, target.environment)
         await recording.rollout(rollout)
         await recording.rollout_step(rollout, action, verdict, step_began)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
 
-from prefect.artifacts import acreate_markdown_artifact
+from prefect.artifacts import (
+    acreate_link_artifact,
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    aupdate_progress_artifact,
+)
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
@@ -69,7 +76,7 @@ def report_page(report: Report) -> str:
     return "\n".join(page)
 
 
-_under_way: set[asyncio.Task[object]] = set()
+_under_way: set[asyncio.Task[Any]] = set()
 
 
 def publish_stage(run: Run, stage: Stage) -> None:
@@ -85,9 +92,31 @@ def publish_stage(run: Run, stage: Stage) -> None:
         _under_way.add(sending)
 
 
+class Meter:
+    """A run's progress bar in the Prefect UI: how much of what was planned has spoken."""
+
+    def __init__(self, run: Run) -> None:
+        self._key = key(run.project, run.environment or "", run.kind, "progress")
+        self._last: asyncio.Task[UUID] | None = None
+
+    def show(self, percent: float, text: str) -> None:
+        """Moves the bar, without keeping anybody waiting for it."""
+        if in_prefect():
+            self._last = asyncio.create_task(self._show(self._last, percent, text))
+            _under_way.add(self._last)
+
+    async def _show(self, before: asyncio.Task[UUID] | None, percent: float, text: str) -> UUID:
+        if before is None:
+            return await acreate_progress_artifact(percent, key=self._key, description=text)
+        return await aupdate_progress_artifact(await before, percent, description=text)
+
+
 async def publish_report(report: Report) -> None:
     """The run's artifact in the Prefect UI, once those of its stages have arrived. An artifact that Prefect did not
     take is logged: a picture that is missing changes no verdict."""
+    if in_prefect() and report.address:
+        name = key(report.project, report.environment or "", "address")
+        _under_way.add(asyncio.create_task(acreate_link_artifact(report.address, key=name, description=report.state)))
     sent = list(_under_way)
     _under_way.clear()
     for problem in await asyncio.gather(*sent, return_exceptions=True):
