@@ -191,7 +191,7 @@ def parser() -> argparse.ArgumentParser:
         _rollback,
     )
     one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
-    one.add_argument("--environment", "-e", required=True)
+    one.add_argument("--environment", "-e", required=True, help="a name under environments in tes.yaml")
     one.add_argument("--service", help="the service's name, where its folder is not at hand")
     one.add_argument("--to", metavar="VERSION", help="the release before the present one when left out")
 
@@ -203,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("run", help="the run's id, or how it begins")
 
     one = add("init", "Write a commented tes.yaml of what is detected.", "tes init .", _init, json=False)
-    one.add_argument("project", nargs="?", default=".")
+    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
     one.add_argument("--force", action="store_true", help="replace the one that is there")
     one = add("validate", "Check a tes.yaml: every error at once.", "tes validate tes.yaml", _validate)
     one.add_argument("path", nargs="?", default=".", help="the file, or a project's folder (default: here)")

@@ -17,12 +17,12 @@ STAGES = ("build", "scan", "tests", "load", "deploy", "verify")
 class Stage(Value):
     """One finished stage: `name` is `tests.unit`, `scan.bandit`; `payload` is what later stages need of it, as JSON."""
 
-    name: str
-    verdict: Verdict
-    payload: dict[str, Any] = Field(default_factory=dict)
+    name: str = Field(description="`build`, `scan.bandit`, `tests.unit`, ...")
+    verdict: Verdict = Field(description="`gate`, `outcome`, `reasons`, `metrics`, `evidence`, `reused`")
+    payload: dict[str, Any] = Field(default_factory=dict, description="what later stages need of it")
     reused_from: str | None = Field(None, description="the run whose verdict is quoted")
-    seconds: float = 0.0
-    mode: Mode = Mode.BLOCKING
+    seconds: float = Field(0.0, description="how long it took")
+    mode: Mode = Field(Mode.BLOCKING, description="what its verdict weighs: `blocking`, `advisory`, ...")
 
     @property
     def group(self) -> str:
@@ -33,18 +33,18 @@ class Stage(Value):
 class Report(Value):
     """All of a run, for the exit code, the table and `--json`."""
 
-    run: str
-    kind: str
-    project: str
-    environment: str | None = None
-    version: str | None = None
-    outcome: Outcome
-    decision: Decision
-    stages: tuple[Stage, ...] = ()
+    run: str = Field(description="the run's id, in Prefect and in the records")
+    kind: str = Field(description="the flow: `release`, `execution`, ...")
+    project: str = Field(description="the service's name")
+    environment: str | None = Field(None, description="where to; null for a run that goes nowhere")
+    version: str | None = Field(None, description="the release; null when it came to none")
+    outcome: Outcome = Field(description="`PASS`, `FAIL` or `INCONCLUSIVE`: the exit code's reason")
+    decision: Decision = Field(description="`outcome`, `reasons` that stopped it, `advice` that did not")
+    stages: tuple[Stage, ...] = Field((), description="the stages that ended, in order")
     skipped: tuple[str, ...] = Field((), description="stages that were not reached")
-    address: str = ""
+    address: str = Field("", description="where the service answers")
     state: str = Field("", description="where the environment stands, in a sentence")
-    seconds: float = 0.0
+    seconds: float = Field(0.0, description="how long the run took")
     evidence: str = Field("", description="folder with the tools' reports and logs")
 
 

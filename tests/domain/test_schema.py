@@ -41,6 +41,11 @@ def test_the_tables_of_the_page_are_the_models() -> None:
     assert page == reference.page_text(page), "run scripts/reference.py"
 
 
+def test_the_page_about_the_command_is_the_parsers() -> None:
+    reference = _reference()
+    assert reference.CLI.read_text() == reference.cli_text(), "run scripts/reference.py"
+
+
 def _keys(model: dict[str, Any]) -> set[str]:
     return {key for one in [model, *model["$defs"].values()] for key in one.get("properties", {})}
 
