@@ -80,7 +80,9 @@ def _remarks(loaded: LoadedSpec | None) -> list[str]:
     """What a person should know of the configuration before it is used: what was detected, and what is questionable."""
     if loaded is None:
         return []
-    return [*(f"detected  {sentence}" for sentence in loaded.detected), *(f"warning  {w}" for w in loaded.warnings)]
+    # That an image could be built matters to nobody who did not ask for one.
+    told = [sentence for sentence in loaded.detected if not sentence.startswith("build.dockerfile")]
+    return [*(f"detected  {sentence}" for sentence in told), *(f"warning   {one}" for one in loaded.warnings)]
 
 
 def _refuse_early(project: Path, environment: str | None) -> LoadedSpec:

@@ -45,7 +45,8 @@ HEAD = """# The `tes` command
 | 130 | interrupted with Ctrl-C; the message says where the environment stands |
 
 With `--json`, standard output holds one JSON object and nothing else; progress and errors go to
-standard error. When the command ends with 3, 4 or 130 there is no object. On a terminal progress is a live table; elsewhere it is one line an event.
+standard error. When the command ends with 3, 4 or 130 there is no object. On a terminal progress is a live table;
+elsewhere it is one line an event.
 """
 JSON = """
 ## What `--json` prints
