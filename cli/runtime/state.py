@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.runtime.process import ProcessId
+from domain.errors import SpecError
 
 LAYOUT = 1
 
@@ -96,8 +97,12 @@ def read(home: Path) -> State | None:
         document["supervisor"] = ProcessId(**document["supervisor"])
         document["children"] = {name: _child(values) for name, values in document["children"].items()}
         return State(**document)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise SpecError(
+            f"TES_HOME={home} cannot be used: {error.strerror}", fix="set TES_HOME to a folder of your own"
+        ) from error
     except (ValueError, TypeError, KeyError, AttributeError):
         # Not ours to repair: the supervisor's lock tells whether one runs, and `up` writes a new one.
         return None

@@ -96,3 +96,11 @@ class Client(threading.Thread):
                     self.wrong.append(body)
             except OSError as error:
                 self.wrong.append(repr(error))
+
+
+def state_of(tes: Tes) -> dict[str, Any]:
+    """The runtime's state file; the runtime is started when it does not run."""
+    if not (tes.home / "runtime.json").exists():
+        assert tes.run("up").code == 0
+    found: dict[str, Any] = json.loads((tes.home / "runtime.json").read_text())
+    return found

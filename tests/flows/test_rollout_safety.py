@@ -48,7 +48,7 @@ def release(version: str) -> Release:
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No clock, no sockets: what `verify` would see over HTTP is asked of the platform."""
 
-    async def looked(platform: MemoryPlatform, target: Target, version: str, *_: object, public: bool) -> Verdict:
+    async def looked(platform: MemoryPlatform, target: Target, version: str, *_: object, **__: object) -> Verdict:
         why = unhealthy((await platform.inspect(target)).of(version), version, 0)
         errors = (await platform.traffic(target, version, time.time())).errors
         bad = why or (f"{errors} errors" if errors else "")
