@@ -138,11 +138,12 @@ class LocalPlatform(Block):
         return Traffic.model_validate(await self._observe(agent, "traffic", {"version": version, "since": since}))
 
     async def shutdown(self, target: Target) -> None:
-        """Every process of the target is stopped, its agent too. Port, notebook, bundles and logs are kept."""
+        """Every process of the target has ended, its agent too. Port, notebook, bundles and logs are kept."""
         agent = self._agent(target)
         state = load_state(agent.folder)
         if agent.there() or (state is not None and state.releases):
             await agent.ask("shutdown", {})
+            await agent.gone(_FAREWELL)
 
     async def dispose(self, lease: Lease) -> None:
         """As Disposes.dispose."""
@@ -150,10 +151,6 @@ class LocalPlatform(Block):
         if agent.there():
             await self._say(lease, "abort", stable=None, timeout=await self._drain(lease.target))
         await self.shutdown(lease.target)
-        # It writes its folder to the last.
-        deadline = time.monotonic() + _FAREWELL
-        while agent.there() and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
         await asyncio.to_thread(shutil.rmtree, agent.folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another service may have this environment, too
             agent.folder.parent.rmdir()

@@ -126,3 +126,57 @@ class Load:
                 else:
                     self.failed.append(f"{answer.status_code} {answer.text}")
                 await asyncio.sleep(0.002)
+
+
+class NewConnections:
+    """A connection for each request, begun at a constant rate whatever becomes of those before it."""
+
+    MOST_AT_ONCE = 30  # requests that may be with the agent at one moment, on a machine that is busy
+
+    def __init__(self, address: str, rate: float) -> None:
+        self._port, self._rate = int(address.rpartition(":")[2]), rate
+        self.failed: list[tuple[float, str]] = []
+        self._good: list[tuple[float, float]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def answered(self) -> int:
+        return len(self._good)
+
+    def answered_since(self, moment: float) -> int:
+        """How many that began after it have their answer."""
+        return sum(began > moment for began, _ in self._good)
+
+    def first_answer_after(self, moment: float) -> float:
+        """When the first that began after it had its answer."""
+        return min(ended for began, ended in self._good if began > moment)
+
+    async def __aenter__(self) -> NewConnections:
+        self._clock = asyncio.create_task(self._begin())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._clock.cancel()
+        await asyncio.gather(*self._tasks)
+
+    async def _begin(self) -> None:
+        started = time.monotonic()
+        while True:
+            self._tasks.append(asyncio.create_task(self._one()))
+            await asyncio.sleep(max(0.0, started + len(self._tasks) / self._rate - time.monotonic()))
+
+    async def _one(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(15):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = await reader.read()
+                writer.close()
+        except OSError as error:  # TimeoutError is one
+            self.failed.append((began, repr(error)))
+            return
+        if answer.startswith(b"HTTP/1.1 200 "):
+            self._good.append((began, time.monotonic()))
+        else:
+            self.failed.append((began, answer[:60].decode() or "no answer"))

@@ -2,7 +2,8 @@
 
 It imports neither Prefect nor the rest of the project but `domain`: it must start at once and stay small.
 
-    control    the verbs, over loopback TCP          front      the public port: HTTP/1.1 reverse proxy
+    guardian   starts the agent again when it dies   front      the public port: HTTP/1.1 reverse proxy
+    control    the verbs, over loopback TCP          fleet      the releases that run, and their leaving
     arbiter    what is decided, one thing at a time  running    one release: its copies, its share, its counts
-    state      what survives a kill -9               copies     one process: started, watched, probed, restarted
+    ledger     what survives a kill -9               copies     one process: started, watched, probed, restarted
 """

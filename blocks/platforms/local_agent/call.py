@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import domain
-from blocks.platforms.local_agent import process
+from blocks.platforms.local_agent import guarded, process
 from blocks.platforms.local_agent.control import LINE
 from blocks.platforms.local_agent.state import AGENT_FILE
 from domain import errors
@@ -62,9 +62,15 @@ class Agent:
         return answer["result"]
 
     def there(self) -> bool:
-        """Its process runs, answering or not."""
+        """Its process runs, answering or not, or its guardian, who is about to start it again."""
         known = self._known()
-        return known is not None and process.birth(known["pid"]) == known["birth"]
+        return guarded.lives(self.folder) or known is not None and process.birth(known["pid"]) == known["birth"]
+
+    async def gone(self, timeout: float) -> None:
+        """Returns once nothing of it runs, or time is up."""
+        deadline = time.monotonic() + timeout
+        while self.there() and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
 
     def _known(self) -> dict[str, Any] | None:
         try:
@@ -96,32 +102,23 @@ class Agent:
                 except BlockingIOError:
                     self._not_after(deadline, "another process has been starting it for long")
                     await asyncio.sleep(0.02)
-            if connection := await self._connect():
-                return connection
-            child = self._launch()
+            child: subprocess.Popen[bytes] | None = None
             while not (connection := await self._connect()):
-                if child.poll() is not None:
+                if child is not None and child.poll() is not None:
                     raise self._unavailable(f"it ended with exit {child.returncode} at its start")
+                if child is None and (vacancy := guarded.vacant(self.folder)) is not None:
+                    child = self._launch(vacancy)  # otherwise its guardian is about to start it again
                 self._not_after(deadline, f"it did not answer within {START_TIMEOUT:g} s")
                 await asyncio.sleep(0.01)
             return connection
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self, vacancy: int) -> subprocess.Popen[bytes]:
         values = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         command = [sys.executable, "-P", "-m", "blocks.platforms.local_agent", str(self.folder)]
         command += ["--service", self.target.service, "--environment", self.target.environment]
         command += ["--idle", str(self.idle), "--log-size", str(self.log_size)]
-        with open(self.folder / "agent.log", "ab") as log:
-            child = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=values | {"PYTHONPATH": str(_ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        # A caller that lives long (a worker) must not keep the agent as a zombie when it has ended.
+        child = guarded.start(self.folder, vacancy, command, values | {"PYTHONPATH": str(_ROOT)})
+        # A caller that lives long (a worker) must not keep the guardian as a zombie when it has ended.
         threading.Thread(target=child.wait, daemon=True).start()
         return child
 

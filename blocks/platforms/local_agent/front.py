@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import time
 from collections.abc import Collection, Mapping
 
 from blocks.platforms.local_agent import process
 from blocks.platforms.local_agent.balance import Balance
 from blocks.platforms.local_agent.client_connection import ClientConnection
+from blocks.platforms.local_agent.guarded import Guarded
 from blocks.platforms.local_agent.running import Running
 from domain.errors import Rejected
 from domain.place import Target
+
+BACKLOG = 1024  # connections that wait to be accepted
 
 
 class Front:
     """Listens on loopback only."""
 
-    def __init__(self, target: Target, releases: Mapping[str, Running]) -> None:
+    def __init__(self, target: Target, releases: Mapping[str, Running], guard: Guarded) -> None:
         self.target = target
         self.connections: set[ClientConnection] = set()
         self.balance = Balance()
         self._releases = releases
+        self._guard = guard
         self._servers: dict[int, asyncio.Server] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -43,15 +48,17 @@ class Front:
         """Serves on this port too, or on a free one; the port. Rejected when somebody else has it."""
         if port in self._servers:
             return port or 0
-        loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(lambda: ClientConnection(self), "127.0.0.1", port or 0, backlog=1024)
+            listening = self._guard.take(port) or _listening(port or 0)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise self._refusal(port, error) from error
-        opened = int(server.sockets[0].getsockname()[1])
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: ClientConnection(self), sock=listening, backlog=BACKLOG)
+        opened = int(listening.getsockname()[1])
         self._servers[opened] = server
+        self._guard.hold(opened, listening)
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep())
         return opened
@@ -59,7 +66,12 @@ class Front:
     def keep_only(self, port: int | None) -> None:
         """Stops listening on every other port; connections that are open there go on."""
         for other in [number for number in self._servers if number != port]:
+            self._guard.drop(other)
             self._servers.pop(other).close()
+
+    def drop_what_is_left(self) -> None:
+        """Ports of a former agent that were not opened here are closed."""
+        self._guard.drop_what_is_left()
 
     def close(self) -> None:
         """No new connections; those that are open end when their answers are written."""
@@ -82,3 +94,16 @@ class Front:
             now = time.monotonic()
             for connection in tuple(self.connections):
                 connection.sweep(now)
+
+
+def _listening(port: int) -> socket.socket:
+    """OSError when the port cannot be had."""
+    listening = socket.socket()
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is left of ended connections
+        listening.bind(("127.0.0.1", port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
