@@ -17,7 +17,7 @@ from rich.text import Text
 from domain.progress import Phase, Progress
 from domain.report import Report
 
-REASONS = 280
+REASONS = 200
 STYLE = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
 
 

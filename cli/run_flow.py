@@ -17,6 +17,7 @@ from cli import runtime
 from cli.display import Picture, Plain, summary, watching
 from domain.errors import SpecError, TesError
 from domain.place import Target
+from domain.release import named
 from domain.report import Report
 from tasks import progress
 from tasks.spec_file import LoadedSpec, load_spec
@@ -31,6 +32,7 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
     Raises TesError for what broke. Ctrl-C stops the tools, takes a rollout back, and gives 130.
     """
     project = Path(parameters["project"]).expanduser().absolute()
+    named(parameters.get("version"))
     found = _refuse_early(project, parameters.get("environment")) if parameters.get("ref") is None else None
     reports: list[Report] = []
 

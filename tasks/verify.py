@@ -119,8 +119,8 @@ async def verify(
         traffic = await platform.traffic(target, version, began)
         if traffic.requests:
             counted = judge(seen(traffic), wanted.model_copy(update={"checks": None}), "verify")
-            told = tuple(f"of all its traffic: {reason}" for reason in counted.reasons)
-            verdicts.append(counted.model_copy(update={"reasons": told}))
+            told = f"as the front counts: {'; '.join(counted.reasons)}"
+            verdicts.append(counted.model_copy(update={"reasons": (told,)}))
     outcome = worst(verdict.outcome for verdict in verdicts)
     said = [verdict for verdict in verdicts if verdict.outcome is outcome]
     reasons = tuple(dict.fromkeys(reason for verdict in said for reason in verdict.reasons))
