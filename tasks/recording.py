@@ -13,6 +13,7 @@ from domain.findings import Finding
 from domain.load import LoadSummary
 from domain.place import Release
 from domain.policy import Mode
+from domain.redaction import redact
 from domain.report import Report, Stage, gate_of
 from domain.rollout import Action, Rollout
 from domain.verdict import Outcome, Verdict
@@ -127,4 +128,4 @@ async def interrupted(run_id: str, why: str = "its process was killed") -> None:
 
 async def broken(run: Run, message: str) -> None:
     """A run that an error ended: INCONCLUSIVE, with the error."""
-    await asyncio.to_thread(close_run, run.id, Outcome.INCONCLUSIVE, [message])
+    await asyncio.to_thread(close_run, run.id, Outcome.INCONCLUSIVE, [redact(message)])

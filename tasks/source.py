@@ -12,7 +12,6 @@ from tasks.snapshot import take
 @observe("source of {run.project}")
 async def source(run: Run) -> Source:
     """A clean copy of the project's files at the run's revision, content-addressed."""
-    progress.began("source")
     progress.working("source", "taking the files")
     found = await take(run.root, run.store, name=run.project, ref=run.ref, exclude=run.spec.build.exclude)
     await recording.opened(run, found.digest)

@@ -16,6 +16,7 @@ from typing import Any
 from prefect.runtime import task_run
 
 from domain.errors import ReportError, ToolError, Unavailable
+from domain.redaction import redact
 from domain.report import Stage, can_start_at, gate_of, silent
 from domain.verdict import Evidence, Verdict
 from tasks import progress, recording
@@ -79,7 +80,9 @@ async def perform(
 
 async def finish(run: Run, stage: Stage, key: str, began: float) -> Stage:
     """Writes a stage that is over into the records, the Prefect UI and the progress; returns it with its mode."""
-    stage = stage.model_copy(update={"mode": run.policy.mode(stage.verdict.gate)})
+    # A tool's last words, an address with a password in it, may stand in a reason.
+    verdict = stage.verdict.model_copy(update={"reasons": tuple(redact(reason) for reason in stage.verdict.reasons)})
+    stage = stage.model_copy(update={"verdict": verdict, "mode": run.policy.mode(verdict.gate)})
     await recording.stage(run, stage, key, began)
     publish_stage(run, stage)
     progress.ended(stage)

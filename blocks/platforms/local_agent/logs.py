@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from domain.redaction import redact
+
 
 def rotate(log: Path, size: int, keep: int) -> bool:
     """True when `log` had outgrown `size` bytes and is now `log.1`; the oldest of `keep` is gone."""
@@ -37,7 +39,5 @@ def tail(log: Path, secrets: Iterable[str] = (), lines: int = 8, limit: int = 12
             text = file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
-    for secret in secrets:
-        if len(secret) > 3:
-            text = text.replace(secret, "***")
+    text = redact(text, secrets)
     return "\n".join(text.rstrip().splitlines()[-lines:])[-limit:]
