@@ -16,14 +16,18 @@ from domain.errors import SpecError
 
 def runs(project: str | None, environment: str | None, limit: int, as_json: bool) -> None:
     """Prints the latest runs, the newest first."""
-    from records.read.run import runs as find  # SQLModel takes a while to import: not before it is needed
+    from records.read.run import abandoned  # SQLModel takes a while to import: not before it is needed
+    from records.read.run import runs as find
+    from records.write.run import mark_interrupted
 
+    for row in abandoned(project):
+        mark_interrupted(row.id)
     rows = [row.model_dump() for row in find(limit, project, environment).items]
     if as_json:
         _dump(rows)
     elif rows:
-        for row in rows:
-            row["id"], row["opened"] = row["id"][:8], row["opened"].strftime("%Y-%m-%d %H:%M:%S")
+        for one in rows:
+            one["id"], one["opened"] = one["id"][:8], one["opened"].strftime("%Y-%m-%d %H:%M:%S")
         _table(rows, ("id", "kind", "project", "environment", "state", "outcome", "opened", "actor"))
     else:
         print("no runs yet; `tes release` makes one")

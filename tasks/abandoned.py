@@ -32,6 +32,7 @@ async def remove(platform: HostsServices, lease: Lease) -> None:
         await platform.dispose(lease)
     else:
         await platform.abort(lease, None)
+        await platform.give_back(lease)
 
 
 async def clear_up(run: Run) -> None:
@@ -73,4 +74,3 @@ async def _sweep(platform: HostsServices, target: Target, holder: str, ended: Se
     if held is None or _of(held, ended):
         lease = await platform.acquire(target, held.holder if held else holder, TTL)
         await remove(platform, lease)
-        await platform.give_back(lease)

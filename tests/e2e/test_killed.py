@@ -143,6 +143,23 @@ class Worker:
                 os.kill(process["pid"], signal.SIGKILL)
 
 
+def test_the_server_under_a_command(tes: Tes, service: Path) -> None:
+    """The person gets a verdict or one clear error, and the same command goes on from there."""
+    old, known = str(chain.seen(tes, service.name).stable), set((tes.home / "runs").iterdir())
+    running = tes.start("release", str(service), "-e", "staging")
+    chain.until(
+        lambda: any(chain.begun(folder, "tests") for folder in set((tes.home / "runs").iterdir()) - known), "tests"
+    )
+    Worker(tes).kill("server")
+    told, _ = running.communicate(timeout=240)
+    assert running.returncode in (0, 4) and "Traceback" not in told and "bug in tes" not in told, told
+    assert running.returncode == 0 or "fix:" in told, told
+    if running.returncode == 0:
+        change(service, "one")
+        old = str(chain.seen(tes, service.name).stable)
+    completes(tes, service, old)
+
+
 @pytest.mark.parametrize("child", ["server", "worker"])
 def test_what_the_flow_depends_on_at_each_stage(tes: Tes, service: Path, child: str) -> None:
     """The run goes on without it or ends with an error; another one takes up from there."""
