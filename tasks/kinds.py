@@ -4,6 +4,9 @@
 `tasks/stage.py`, over the records; docs/decisions/0001-reuse-lives-in-the-records.md says why.)
 `observe` looks at the world: retried when the world did not answer, never reused.
 `act` changes it: never retried by Prefect; the verb is idempotent and the rollout machine decides.
+
+No task has a tag: for each one that has, Prefect asks its server for a concurrency slot before the task and gives it
+back after it, and waits while the server is busy (seconds, while a runtime starts).
 """
 
 from __future__ import annotations
@@ -28,12 +31,11 @@ def _no_answer(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.data, Unavailable)
 
 
-def _kind(name: str, run_name: str, retries: int) -> Callable[[Callable[P, R]], Task[P, R]]:
+def _kind(run_name: str, retries: int) -> Callable[[Callable[P, R]], Task[P, R]]:
     def decorate(function: Callable[P, R]) -> Task[P, R]:
         return Task(
             fn=function,
             task_run_name=run_name or None,
-            tags=[name],
             cache_policy=NO_CACHE,
             persist_result=False,
             retries=retries,
@@ -47,14 +49,14 @@ def _kind(name: str, run_name: str, retries: int) -> Callable[[Callable[P, R]], 
 
 def derive(run_name: str = "") -> Callable[[Callable[P, R]], Task[P, R]]:
     """Computes from content: build, scan, a shard's result."""
-    return _kind("derive", run_name, RETRIES)
+    return _kind(run_name, RETRIES)
 
 
 def observe(run_name: str = "") -> Callable[[Callable[P, R]], Task[P, R]]:
     """Looks at the world: inspect, measure."""
-    return _kind("observe", run_name, RETRIES)
+    return _kind(run_name, RETRIES)
 
 
 def act(run_name: str = "") -> Callable[[Callable[P, R]], Task[P, R]]:
     """Changes the world: shift traffic, promote."""
-    return _kind("act", run_name, 0)
+    return _kind(run_name, 0)

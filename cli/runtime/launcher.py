@@ -18,13 +18,31 @@ import socket
 import struct
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from cli.launch import FLOWS, HELLO, stamp, socket_path
 from settings import settings
+from toolchain.registry import known
 
 REQUEST_LIMIT = 4 << 20
+PATIENCE_S = 30.0
+# What flows, Prefect and the tools' modules import only when they come to it: a fifth of a second in every command.
+LATER = (
+    "anyio._backends._asyncio",
+    "blocks.platforms.local",
+    "cli.main",
+    "cli.rollback",
+    "cli.run_flow",
+    "fastapi.encoders",
+    "prefect.engine",
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "prefect.utilities.visualization",
+    "tasks.image",
+)
+TOOLS = ("toolchain.builders", "toolchain.loadgens", "toolchain.runners", "toolchain.scanners")
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -109,6 +127,13 @@ def _serve(listener: socket.socket, mine: str) -> None:
             connection.close()
 
 
+def _let_others_go_first() -> None:
+    """While the runtime starts, a first command and the worker need the processors; nobody needs us yet."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (settings().state / "worker.ready").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
 def main() -> None:
     """Imports what commands need, then serves until told to stop."""
     path = socket_path(settings().state)
@@ -116,12 +141,16 @@ def main() -> None:
         # Too long a path for a socket: commands import for themselves. Ending would only be started again.
         signal.pause()
     assert path is not None
+    _let_others_go_first()
     mine = stamp()
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     for kind in FLOWS:
         importlib.import_module(f"flows.{kind}")
-    for name in ("cli.main", "cli.run_flow", "cli.rollback", "blocks.platforms.local", "tasks.image"):
+    for name in LATER:
         importlib.import_module(name)
+    for package in TOOLS:
+        for tool in known(package):
+            importlib.import_module(f"{package}.{tool}")
     gc.collect()
     gc.freeze()
     Path(path).unlink(missing_ok=True)

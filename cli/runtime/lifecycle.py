@@ -25,6 +25,8 @@ STOP_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 180.0
 # The service is told about, not waited for, when it keeps ending: a release does not need it.
 SERVICE_TRIES = 3
+# Tells the supervisor that a command started it, which goes on as soon as the server answers.
+COMMAND_FIRST = "--command-first"
 
 
 async def up(*, wait: bool = True, progress: Callable[[str], None] = lambda _: None) -> Runtime:
@@ -48,7 +50,7 @@ async def up(*, wait: bool = True, progress: Callable[[str], None] = lambda _: N
                 progress("clearing away what an earlier runtime left behind")
                 await _end(_left(state), 5.0)
             progress("starting the Prefect server, a worker and the API service")
-            state = await _start(home)
+            state = await _start(home, command_first=not wait)
     return await _wait_until_ready(state, progress) if wait else state.runtime
 
 
@@ -109,8 +111,8 @@ async def _external(url: str) -> Runtime:
     return runtime
 
 
-async def _start(home: Path) -> State:
-    """Spawn the supervisor and wait for its first word."""
+async def _start(home: Path, *, command_first: bool) -> State:
+    """Spawn the supervisor and wait for its first word. `command_first`: what a command waits for comes first."""
     mark = uuid.uuid4().hex
     errors = log.logs(home) / "supervisor.err"
     errors.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,7 +120,7 @@ async def _start(home: Path) -> State:
     environment.setdefault("TES_PROJECT_ROOT", str(Path.cwd()))
     with errors.open("wb") as output:
         spawned = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli.runtime.supervisor"],
+            [sys.executable, "-P", "-m", "cli.runtime.supervisor", *([COMMAND_FIRST] if command_first else [])],
             env=environment,
             cwd=home,
             stdin=subprocess.DEVNULL,

@@ -18,6 +18,7 @@ from pathlib import Path
 from cli.runtime import database, health, log, ports, template
 from cli.runtime.children import Child, children
 from cli.runtime.keeper import Keeper, now
+from cli.runtime.lifecycle import COMMAND_FIRST
 from cli.runtime.lock import take
 from cli.runtime.process import MARK, identify, marked, send
 from cli.runtime.state import ChildState, State, read, state_path, write
@@ -28,14 +29,16 @@ PREFECT_PORT = 4200
 RUNS_GRACE_S = 10.0
 # A release waits for the server alone: it gets the processor first. The service is of use without it, so not for ever.
 SERVER_FIRST_S = 30.0
+# What the command that started us takes from the server's first answer to its first tool.
+HEAD_START_S = 2.0
 logger = logging.getLogger("supervisor")
 
 
 class Supervisor:
     """The children of one home and the state that tells of them."""
 
-    def __init__(self, state: State, programs: tuple[Child, ...]) -> None:
-        self.state = state
+    def __init__(self, state: State, programs: tuple[Child, ...], head_start: float = 0.0) -> None:
+        self.state, self.head_start = state, head_start
         # Closed by the kernel when this process ends; each child watches the other end.
         self.pipe, self._held = os.pipe()
         self.server, *self.others = (Keeper(child, state, self.pipe, self.save) for child in programs)
@@ -83,6 +86,8 @@ class Supervisor:
         await asyncio.wait(waiting, timeout=SERVER_FIRST_S, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(keeper.stop.wait(), self.head_start)
         await keeper.keep()
 
     async def _end_others(self, number: signal.Signals, timeout: float) -> None:
@@ -128,7 +133,7 @@ class Supervisor:
             logger.error("%s cannot be written: %s", state_path(self.state.home), error)
 
 
-def assembled(home: Path, mark: str) -> Supervisor:
+def assembled(home: Path, mark: str, head_start: float = 0.0) -> Supervisor:
     """With ports chosen: Prefect's as the last time if it is free, as clients may remember it."""
     before, itself = read(home), identify(os.getpid())
     assert itself is not None
@@ -137,7 +142,7 @@ def assembled(home: Path, mark: str) -> Supervisor:
     told = {name: ChildState(since=now()) for name in ("server", "worker", "service", "launcher")}
     state = State(mark, home, itself, ports.number(prefect), ports.number(service), now(), children=told)
     # Detached: they stay open as long as this process lives.
-    return Supervisor(state, children(state, prefect.detach(), service.detach()))
+    return Supervisor(state, children(state, prefect.detach(), service.detach()), head_start)
 
 
 def main() -> None:
@@ -149,7 +154,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
     (home / "worker.ready").unlink(missing_ok=True)
     database.prepare(home)
-    asyncio.run(assembled(home, os.environ[MARK]).run())
+    head_start = HEAD_START_S if COMMAND_FIRST in sys.argv[1:] else 0.0
+    asyncio.run(assembled(home, os.environ[MARK], head_start).run())
 
 
 if __name__ == "__main__":
