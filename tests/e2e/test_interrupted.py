@@ -20,8 +20,14 @@ _numbers = itertools.count(1)
 SOON = 30.0  # seconds, on a machine that is busy with other tests; the tools themselves get 3 s
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_a_release_that_is_interrupted_in_each_stage(tes: Tes, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "stages"),
+    [(signal.SIGINT, tuple(chain.BEGUN)), (signal.SIGTERM, ("tests", "load", "shift", "verify"))],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_a_release_that_is_interrupted(
+    tes: Tes, tmp_path: Path, number: signal.Signals, stages: tuple[str, ...]
+) -> None:
     name = f"stopped-{next(_numbers)}"
     project = tiny(tmp_path / name, name)
     first = tes.run("release", str(project), "-e", "staging", "--json")
@@ -30,7 +36,7 @@ def test_a_release_that_is_interrupted_in_each_stage(tes: Tes, tmp_path: Path, n
     change(project, "two")
     client = chain.Client(first.report["address"], {"one", "two"})
     client.start()
-    for stage in chain.BEGUN:
+    for stage in stages:
         known = set((tes.home / "runs").iterdir())
         running = subprocess.Popen(
             tes.argv("release", str(project), "-e", "staging", "--json"),
