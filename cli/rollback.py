@@ -47,6 +47,7 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
     from blocks.platforms import platform_named  # Prefect comes with it: not before it is needed
     from tasks.lease import held
     from tasks.rollback import roll_back
+    from tasks.rollout import HISTORY, PAGE
     from tasks.run import actor, holder
 
     began = time.time()
@@ -57,6 +58,13 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
 
     run = os.urandom(16).hex()
     platform = await platform_named(place.platform)
+    # Before anything is held: a slip in a name should not make a place of that name.
+    pages = [await platform.recall(target, page) for page in (HISTORY, PAGE)]
+    if not any(pages) and not (await platform.inspect(target)).releases:
+        raise SpecError(
+            f"{target}: no earlier release to go back to: nothing was ever released there",
+            fix="`tes status` lists what there is",
+        )
     async with held(platform, target, holder(run)) as lease:
         over, _ = await roll_back(platform, lease, run[:16], place, to=to, kept=kept)
     state = await platform.inspect(target)

@@ -82,7 +82,7 @@ def test_a_rollback_needs_neither_the_prefect_server_nor_the_records(tes: Tes, p
         (("release", "{project}", "-e", "moon"), "no environment 'moon'"),
         (("release", "/nowhere-at-all"), "is not there"),
         (("release", "{project}", "--ref", "no-such-ref"), "no-such-ref"),
-        (("release", "{project}", "--from", "lunch"), "no stage 'lunch'"),
+        (("release", "{project}", "--from", "lunch"), "invalid choice: 'lunch'"),
         (("rollback", "{project}", "-e", "staging"), "no earlier release"),
         (("show", "no-such-run"), "no run no-such-run"),
         (("relase",), "invalid choice"),
