@@ -27,6 +27,8 @@ from tasks.run import Run
 # Part of every digest: raise it when a stage's meaning changes, so that no older result is quoted for it.
 GENERATION = 1
 
+LONGEST_REASON = 2000
+
 Work = Callable[[Path], Awaitable[tuple[Verdict, dict[str, Any]]]]
 
 
@@ -78,10 +80,16 @@ async def perform(
     return await finish(run, stage, key, began)
 
 
+def _fit(reason: str) -> str:
+    """A reason that can be kept and shown: a tool's last words may be megabytes, and hold an address with a password.
+    What is cut off is in the evidence."""
+    text = redact(reason[: 2 * LONGEST_REASON])
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"
+
+
 async def finish(run: Run, stage: Stage, key: str, began: float) -> Stage:
     """Writes a stage that is over into the records, the Prefect UI and the progress; returns it with its mode."""
-    # A tool's last words, an address with a password in it, may stand in a reason.
-    verdict = stage.verdict.model_copy(update={"reasons": tuple(redact(reason) for reason in stage.verdict.reasons)})
+    verdict = stage.verdict.model_copy(update={"reasons": tuple(map(_fit, stage.verdict.reasons))})
     stage = stage.model_copy(update={"verdict": verdict, "mode": run.policy.mode(verdict.gate)})
     await recording.stage(run, stage, key, began)
     publish_stage(run, stage)

@@ -11,10 +11,19 @@ from domain.report import Stage, silent
 from domain.spec import Spec
 from tasks import recording
 from tasks.run import Run
-from tasks.stage import finish
+from tasks.stage import LONGEST_REASON, finish
 
 
-async def test_a_password_in_a_tools_last_words_goes_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no answer from https://ada:hunter2hunter2@index/simple", "no answer from https://ada:***@index/simple"),
+        ("x" * 3_000_000, f"{'x' * (LONGEST_REASON - 1)}…"),
+    ],
+)
+async def test_a_tools_last_words_are_cut_and_rid_of_passwords(
+    monkeypatch: pytest.MonkeyPatch, said: str, shown: str
+) -> None:
     kept: list[Stage] = []
 
     async def keep(run: Run, stage: Stage, key: str, began: float) -> None:
@@ -25,7 +34,6 @@ async def test_a_password_in_a_tools_last_words_goes_no_further(monkeypatch: pyt
     run = Run(
         id="1", kind="build", project="shop", root=here, spec=Spec(), actor="ada", holder="ada", store=here, folder=here
     )
-    why = "no answer from https://ada:hunter2hunter2@index.example.org/simple"
-    stage = await finish(run, Stage(name="build", verdict=silent("build", why)), "key", 0.0)
+    stage = await finish(run, Stage(name="build", verdict=silent("build", said)), "key", 0.0)
     assert kept == [stage] and stage.mode is Mode.BLOCKING
-    assert stage.verdict.reasons == ("no answer from https://ada:***@index.example.org/simple",)
+    assert stage.verdict.reasons == (shown,)
