@@ -141,4 +141,4 @@ def summary(report: Report, out: Console) -> None:
     )
     out.print(line)
     if report.state:
-        out.print(Text(report.state))
+        out.print(Text(report.state), soft_wrap=True)

@@ -140,8 +140,8 @@ def _tell(report: Report, up: runtime.Runtime) -> None:
         out = Console(width=160, highlight=False)
     summary(report, out)
     if report.address:
-        out.print(f"service   {report.address}")
-    out.print(f"Prefect   {up.prefect_ui_url}/runs/flow-run/{report.run}")
+        out.print(f"service   {report.address}", soft_wrap=True)
+    out.print(f"Prefect   {up.prefect_ui_url}/runs/flow-run/{report.run}", soft_wrap=True)
     if up.service_url:
-        out.print(f"records   {up.service_url}/api/v1/runs/{report.run}")
-    out.print(f"evidence  {report.evidence}")
+        out.print(f"records   {up.service_url}/api/v1/runs/{report.run}", soft_wrap=True)
+    out.print(f"evidence  {report.evidence}", soft_wrap=True)
