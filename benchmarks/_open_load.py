@@ -1,6 +1,6 @@
 """An open-model load: requests leave at their time, whether or not earlier ones are answered (no coordinated omission).
 
-    python benchmarks/open_load.py http://127.0.0.1:8000/ 200 OUT.json       until SIGTERM
+    python benchmarks/_open_load.py http://127.0.0.1:8000/ 200 OUT.json       until SIGTERM
 
 OUT.json holds one row a request: when it was due, when it ended (seconds since the epoch), its status (0: no answer)
 and its body. Connections are kept alive and nothing is retried: what fails, fails.
