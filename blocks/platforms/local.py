@@ -24,7 +24,7 @@ from domain.errors import CapabilityError, Unavailable
 from domain.place import Capability, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
 from settings import settings
 
-_POLL = 0.1  # seconds between two looks at readiness
+_POLL = 0.05  # seconds between two looks at readiness
 _FAREWELL = 5.0  # seconds an agent may take to end
 _DRAIN_EXTRA = 60.0  # seconds a verb may take beyond the release's own drain
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,35 @@ from blocks.platforms.local_agent.state import AgentState, load_state
 from domain.place import CopyState, Lease, Release
 from tests.blocks import bundles
 from tests.blocks.platform_contract import TARGET
+
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: reading the machine's certificates takes 30 ms a client
+
+
+def client(address: str, **options: Any) -> httpx.AsyncClient:
+    """For plain HTTP."""
+    return httpx.AsyncClient(base_url=address, verify=_TLS, **options)
+
+
+class Connection:
+    """Kept alive, in bytes: by the thousand, a client library would take most of the suite's time."""
+
+    def __init__(self, address: str) -> None:
+        self._port = int(address.rpartition(":")[2])
+
+    async def __aenter__(self) -> Connection:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Status and body. OSError or EOFError when there is no whole answer within 10 s."""
+        async with asyncio.timeout(10):
+            self._writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            size = int(head.lower().partition("content-length:")[2].split()[0])
+            return int(head.split(" ")[1]), (await self._reader.readexactly(size)).decode()
 
 
 class LocalSubject:
@@ -56,12 +86,14 @@ class LocalSubject:
         return state.copies if state else ()
 
     async def send(self, number: int) -> Counter[str]:
-        async with httpx.AsyncClient(base_url=await self.address()) as client:
-            return Counter([(await client.get("/")).text for _ in range(number)])
+        async with Connection(await self.address()) as connection:
+            answers = [await connection.get("/") for _ in range(number)]
+        assert {status for status, _ in answers} <= {200}, answers
+        return Counter(text for _, text in answers)
 
     async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=await self.address(), timeout=20) as client:
-            return await client.get(path)
+        async with client(await self.address(), timeout=20) as one:
+            return await one.get(path)
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -90,7 +122,7 @@ async def until(condition: Any, seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
 
 
 class Load:
@@ -113,19 +145,22 @@ class Load:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _send(self) -> None:
-        async with httpx.AsyncClient(base_url=self.address, timeout=10) as client:
-            while True:
-                try:
-                    answer = await client.get(self.path)
-                except httpx.HTTPError as error:
-                    self.failed.append(repr(error))
-                    await asyncio.sleep(0.01)
-                    continue
-                if answer.status_code == 200:
-                    self.answered[answer.text] += 1
-                else:
-                    self.failed.append(f"{answer.status_code} {answer.text}")
-                await asyncio.sleep(0.002)
+        while True:
+            try:
+                async with Connection(self.address) as connection:
+                    await self._use(connection)
+            except (OSError, EOFError) as error:
+                self.failed.append(repr(error))
+                await asyncio.sleep(0.01)
+
+    async def _use(self, connection: Connection) -> None:
+        while True:
+            status, text = await connection.get(self.path)
+            if status == 200:
+                self.answered[text] += 1
+            else:
+                self.failed.append(f"{status} {text}")
+            await asyncio.sleep(0.004)
 
 
 class NewConnections:

@@ -194,7 +194,7 @@ class PlatformContract:
         lease = await self.lease(subject)
         await self.stable(subject, lease)
         await subject.platform.provision(lease, subject.release("v2", healthy=False))
-        ready, why = await subject.platform.wait_ready(TARGET, "v2", 1.0)
+        ready, why = await subject.platform.wait_ready(TARGET, "v2", 0.6)
         assert not ready and "500" in why
         for verb in (subject.platform.promote(lease, "v2"), subject.platform.shift(lease, "v2", 10)):
             with pytest.raises(Rejected, match="not ready"):
@@ -223,15 +223,15 @@ class PlatformContract:
     async def test_promotion_keeps_the_old_release_warm_until_its_time(self, subject: Subject) -> None:
         lease, platform = await self.lease(subject), subject.platform
         await self.stable(subject, lease)
-        await self.provisioned(subject, lease, subject.release("v2", warm=1.2))
+        await self.provisioned(subject, lease, subject.release("v2", warm=0.8))
         await platform.promote(lease, "v2")
         state = await platform.inspect(TARGET)
         assert state.stable == "v2" and await self.versions(subject) == {"v1": 0, "v2": 100}
         old = state.of("v1")
         assert old is not None and old.ready and old.warm_until is not None
         assert (await subject.send(10)).keys() == {"v2"}
-        for _ in range(30):
-            await subject.wait(0.2)
+        for _ in range(60):
+            await subject.wait(0.1)
             if await self.versions(subject) == {"v2": 100}:
                 break
         assert await self.versions(subject) == {"v2": 100}

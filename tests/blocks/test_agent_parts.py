@@ -80,6 +80,15 @@ def test_a_log_is_rotated_and_its_writer_goes_on(tmp_path: Path) -> None:
     assert not logs.rotate(tmp_path / "none.log", 1, 2)
 
 
+def test_the_oldest_log_is_the_one_that_goes(tmp_path: Path) -> None:
+    log = tmp_path / "v1-1.log"
+    for number in range(5):
+        log.write_text(f"day {number}")
+        assert logs.rotate(log, 1, 3)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"v1-1.log": "", "v1-1.log.1": "day 4", "v1-1.log.2": "day 3", "v1-1.log.3": "day 2"}
+
+
 def test_the_end_of_a_log_is_bounded_and_without_secrets(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_text("\n".join(f"line {number} hunter2!" for number in range(10_000)))

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.blocks.local_subject import Load, LocalSubject, until
+from tests.blocks.local_subject import client as connected
 from tests.blocks.platform_contract import TARGET
 
 
@@ -58,7 +59,7 @@ async def test_twenty_switches_under_load_fail_no_request(local: LocalSubject) -
 async def test_open_connections_follow_a_switch_at_once(local: LocalSubject) -> None:
     lease = await local.stable("v1")
     await local.provisioned("v2")
-    async with httpx.AsyncClient(base_url=await local.address(), limits=httpx.Limits(max_connections=1)) as client:
+    async with connected(await local.address(), limits=httpx.Limits(max_connections=1)) as client:
         assert (await client.get("/")).text == "v1"
         await local.platform.promote(lease, "v2")
         assert (await client.get("/")).text == "v2"
@@ -91,10 +92,9 @@ async def test_draining_has_an_end(local: LocalSubject) -> None:
     assert b" 502 " in await hanging
 
 
-async def test_bodies_stream_both_ways_at_once(local: LocalSubject) -> None:
-    await local.stable()
+async def test_bodies_stream_both_ways_at_once(shared: LocalSubject) -> None:
     size, piece = 30 << 20, os.urandom(1 << 16)
-    host, port = (await local.address()).removeprefix("http://").split(":")
+    host, port = (await shared.address()).removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
 
     async def send() -> None:
@@ -114,36 +114,33 @@ async def test_bodies_stream_both_ways_at_once(local: LocalSubject) -> None:
     assert received == size
 
 
-async def test_bodies_arrive_as_they_were_sent(local: LocalSubject) -> None:
-    await local.stable()
+async def test_bodies_arrive_as_they_were_sent(shared: LocalSubject) -> None:
     piece = os.urandom(200_000)
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(piece), 7001):
             yield piece[start : start + 7001]
 
-    async with httpx.AsyncClient(base_url=await local.address(), timeout=60) as client:
+    async with connected(await shared.address(), timeout=60) as client:
         assert (await client.post("/echo", content=piece)).content == piece
         assert (await client.post("/echo", content=pieces())).content == piece
         assert len((await client.get("/big/50000000")).content) == 50_000_000
 
 
-async def test_a_slow_reader_does_not_fill_the_agents_memory(local: LocalSubject) -> None:
-    await local.stable()
-    host, port = (await local.address()).removeprefix("http://").split(":")
+async def test_a_slow_reader_does_not_fill_the_agents_memory(shared: LocalSubject) -> None:
+    host, port = (await shared.address()).removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-    before = _resident(local.agent_pid())
+    before = _resident(shared.agent_pid())
     writer.write(b"GET /big/300000000 HTTP/1.1\r\n" + CLOSE)
-    await local.wait(1.0)
-    assert _resident(local.agent_pid()) - before < 30 << 20
+    await shared.wait(1.0)
+    assert _resident(shared.agent_pid()) - before < 30 << 20
     writer.transport.abort()
-    assert (await local.get("/")).text == "v1"
+    assert (await shared.get("/")).text == "v1"
 
 
-async def test_what_is_streamed_arrives_as_it_is_sent(local: LocalSubject) -> None:
-    await local.stable()
+async def test_what_is_streamed_arrives_as_it_is_sent(shared: LocalSubject) -> None:
     moments = []
-    async with httpx.AsyncClient(base_url=await local.address()) as client, client.stream("GET", "/stream") as answer:
+    async with connected(await shared.address()) as client, client.stream("GET", "/stream") as answer:
         text = ""
         async for data in answer.aiter_text():
             moments.append(time.monotonic())
@@ -173,19 +170,17 @@ async def test_a_websocket_is_a_tunnel(local: LocalSubject) -> None:
     assert await reader.read() == b""
 
 
-async def test_an_upgrade_that_is_declined_goes_on_in_http(local: LocalSubject) -> None:
-    await local.stable()
+async def test_an_upgrade_that_is_declined_goes_on_in_http(shared: LocalSubject) -> None:
     upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
     for token in (b"websocket", b"h2c"):
         answer = await exchange(
-            await local.address(), upgrade % token, b"GET /status/404 HTTP/1.1\r\n" + CLOSE, pause=0.1
+            await shared.address(), upgrade % token, b"GET /status/404 HTTP/1.1\r\n" + CLOSE, pause=0.1
         )
         assert answer.count(b"HTTP/1.1 200 ") == 1 and answer.count(b"HTTP/1.1 404 ") == 1
 
 
-async def test_answers_without_a_body_end_where_they_end(local: LocalSubject) -> None:
-    await local.stable()
-    async with httpx.AsyncClient(base_url=await local.address(), limits=httpx.Limits(max_connections=1)) as client:
+async def test_answers_without_a_body_end_where_they_end(shared: LocalSubject) -> None:
+    async with connected(await shared.address(), limits=httpx.Limits(max_connections=1)) as client:
         for _ in range(3):
             head = await client.head("/")
             assert (head.status_code, head.headers["content-length"], head.content) == (200, "2", b"")
@@ -195,19 +190,17 @@ async def test_answers_without_a_body_end_where_they_end(local: LocalSubject) ->
             assert (await client.get("/")).text == "v1"
 
 
-async def test_http_1_0_clients_are_served(local: LocalSubject) -> None:
-    await local.stable()
-    answer = await exchange(await local.address(), b"GET /stream HTTP/1.0\r\n\r\n")
+async def test_http_1_0_clients_are_served(shared: LocalSubject) -> None:
+    answer = await exchange(await shared.address(), b"GET /stream HTTP/1.0\r\n\r\n")
     assert answer.endswith(b"\r\n\r\n" + b"".join(b"%d\n" % number for number in range(10)))
     kept = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
-    assert (await exchange(await local.address(), kept, b"GET / HTTP/1.0\r\n\r\n", pause=0.1)).count(b" 200 ") == 2
+    assert (await exchange(await shared.address(), kept, b"GET / HTTP/1.0\r\n\r\n", pause=0.1)).count(b" 200 ") == 2
 
 
-async def test_pipelined_requests_are_answered_in_order(local: LocalSubject) -> None:
-    await local.stable()
+async def test_pipelined_requests_are_answered_in_order(shared: LocalSubject) -> None:
     wanted = [b"404", b"201", b"500", b"204", b"202"]
     text = b"".join(b"GET /status/%b HTTP/1.1\r\nHost: x\r\n\r\n" % status for status in wanted)
-    answer = await exchange(await local.address(), text + b"GET / HTTP/1.1\r\n" + CLOSE)
+    answer = await exchange(await shared.address(), text + b"GET / HTTP/1.1\r\n" + CLOSE)
     assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [*wanted, b"200"]
 
 
@@ -224,10 +217,9 @@ async def test_it_does_not_matter_how_a_request_is_cut_up(shared: LocalSubject, 
     assert b"".join(re.findall(rb"\r\n[1-5]\r\n([a-o]+)", answer)) == b"helloabcde"
 
 
-async def test_expect_100_continue_is_answered(local: LocalSubject) -> None:
-    await local.stable()
+async def test_expect_100_continue_is_answered(shared: LocalSubject) -> None:
     head = b"POST /echo HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n" + CLOSE
-    answer = await exchange(await local.address(), head, b"hello", pause=0.3)
+    answer = await exchange(await shared.address(), head, b"hello", pause=0.3)
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK") and b"hello" in answer
 
 
@@ -274,39 +266,36 @@ async def test_ambiguous_requests_are_refused(shared: LocalSubject, head: bytes,
     assert b" 299 " not in answer
 
 
-async def test_an_absolute_target_outranks_the_host_header(local: LocalSubject) -> None:
-    await local.stable()
-    answer = await exchange(await local.address(), b"GET http://other:81/headers?a=b HTTP/1.1\r\n" + CLOSE)
+async def test_an_absolute_target_outranks_the_host_header(shared: LocalSubject) -> None:
+    answer = await exchange(await shared.address(), b"GET http://other:81/headers?a=b HTTP/1.1\r\n" + CLOSE)
     assert b"GET /headers?a=b HTTP/1.1\nHost: other:81" in answer
 
 
-async def test_errors_say_which_release(local: LocalSubject) -> None:
-    await local.stable()
-    broken = await local.get("/close")
+async def test_errors_say_which_release(shared: LocalSubject) -> None:
+    broken = await shared.get("/close")
     assert broken.status_code == 502 and "release v1 of shop in staging" in broken.text
     since = time.time()
-    await local.wait(0.25)
-    assert (await local.get("/status/503")).text == "v1"
+    await shared.wait(0.25)
+    assert (await shared.get("/status/503")).text == "v1"
     with pytest.raises(httpx.RemoteProtocolError):
-        await local.get("/half")
-    measured = await local.platform.traffic(TARGET, "v1", since)
+        await shared.get("/half")
+    measured = await shared.platform.traffic(TARGET, "v1", since)
     assert (measured.requests, measured.errors) == (2, 2)
 
 
 async def test_a_post_is_never_said_twice(local: LocalSubject) -> None:
     await local.stable(replicas=2)
-    async with httpx.AsyncClient(base_url=await local.address()) as client:
+    async with connected(await local.address()) as client:
         for _ in range(3):
             assert (await client.post("/close")).status_code == 502
         assert (await client.post("/echo", content=b"on")).content == b"on"
 
 
-async def test_latencies_are_measured(local: LocalSubject) -> None:
-    await local.stable()
+async def test_latencies_are_measured(shared: LocalSubject) -> None:
     since = time.time()
-    await local.wait(0.25)
-    await asyncio.gather(*(local.get("/slow/0.2") for _ in range(10)))
-    measured = await local.platform.traffic(TARGET, "v1", since)
+    await shared.wait(0.25)
+    await asyncio.gather(*(shared.get("/slow/0.2") for _ in range(10)))
+    measured = await shared.platform.traffic(TARGET, "v1", since)
     assert measured.requests == 10 and 0.19 < measured.p50 < 0.5
 
 

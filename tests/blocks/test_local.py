@@ -222,16 +222,9 @@ async def test_logs_rotate_by_size(local: LocalSubject) -> None:
     local.platform = LocalPlatform(home=local.home, log_size=10_000)
     await local.stable()
     log = local.folder / "logs" / "v1-1.log"
-    for number in range(4):
-        await local.get("/log/20000")
-        await until(lambda: _shorter(log))
-        assert log.with_name(f"v1-1.log.{min(number + 1, 3)}").exists()
-    assert sorted(path.name for path in log.parent.glob("v1-1.log*")) == [
-        "v1-1.log",
-        "v1-1.log.1",
-        "v1-1.log.2",
-        "v1-1.log.3",
-    ]
+    await local.get("/log/20000")
+    await until(lambda: _shorter(log))
+    assert log.with_name("v1-1.log.1").stat().st_size >= 20_000
     await local.get("/log/50")
     assert "x" * 49 in log.read_text() and "\0" not in log.read_text()
 
@@ -261,11 +254,13 @@ async def test_the_public_port_stays_the_same_over_releases_and_shutdown(local: 
 
 
 async def test_the_trees_of_a_few_versions_are_kept(local: LocalSubject) -> None:
-    for number in range(8):
-        await local.stable(f"v{number}", warm=0.0)
-    await until(lambda: _alone(local))
+    """The newest five, and one that runs however old it is."""
+    lease = await local.stable("v0")
+    for number in range(1, 8):
+        await local.platform.provision(lease, local.release(f"v{number}"))
+        await local.platform.retire(lease, f"v{number}")
     trees = sorted(path.name for path in (local.folder / "releases").iterdir())
-    assert trees == ["v3", "v4", "v5", "v6", "v7"]
+    assert trees == ["v0", "v3", "v4", "v5", "v6", "v7"]
 
 
 async def test_a_dead_stable_does_not_take_the_traffic_from_a_healthy_candidate(local: LocalSubject) -> None:
@@ -334,7 +329,3 @@ async def _ended(agent: object) -> bool:
 
 async def _shorter(log: object) -> bool:
     return log.stat().st_size < 10_000  # type: ignore[attr-defined, no-any-return]
-
-
-async def _alone(local: LocalSubject) -> bool:
-    return len((await local.platform.inspect(TARGET)).releases) == 1

@@ -29,27 +29,27 @@ async def killed_during(local: LocalSubject, verb: Callable[[], Awaitable[None]]
 
 
 @pytest.mark.parametrize("delay", DELAYS)
-async def test_killed_while_provisioning(local: LocalSubject, delay: float) -> None:
-    lease = await local.stable("v1")
-    release = local.release("v2", replicas=2)
-    await killed_during(local, lambda: local.platform.provision(lease, release), delay)
-    ready, why = await local.platform.wait_ready(TARGET, "v2", 20)
+async def test_killed_while_provisioning(shared: LocalSubject, delay: float) -> None:
+    lease = await shared.lease()
+    release = shared.release("v2", replicas=2)
+    await killed_during(shared, lambda: shared.platform.provision(lease, release), delay)
+    ready, why = await shared.platform.wait_ready(TARGET, "v2", 20)
     assert ready, why
-    await until(lambda: _running(local, {"v1-1", "v2-1", "v2-2"}))
-    assert (await local.send(10))["v1"] == 10
+    await until(lambda: _running(shared, {"v1-1", "v2-1", "v2-2"}))
+    assert (await shared.send(10))["v1"] == 10
+    await shared.platform.retire(lease, "v2")
 
 
 @pytest.mark.parametrize("delay", DELAYS)
-async def test_killed_while_promoting_and_aborting(local: LocalSubject, delay: float) -> None:
-    lease = await local.stable("v1")
-    await local.provisioned("v2")
-    await killed_during(local, lambda: local.platform.promote(lease, "v2"), delay)
-    assert (await local.platform.inspect(TARGET)).stable == "v2"
-    assert (await local.send(10))["v2"] == 10
-    await killed_during(local, lambda: local.platform.abort(lease, "v1"), delay)
-    assert (await local.platform.inspect(TARGET)).stable == "v1"
-    assert (await local.send(10))["v1"] == 10
-    await until(lambda: _running(local, {"v1-1"}))
+async def test_killed_while_promoting_and_aborting(shared: LocalSubject, delay: float) -> None:
+    lease = await shared.provisioned("v2")
+    await killed_during(shared, lambda: shared.platform.promote(lease, "v2"), delay)
+    assert (await shared.platform.inspect(TARGET)).stable == "v2"
+    assert (await shared.send(10))["v2"] == 10
+    await killed_during(shared, lambda: shared.platform.abort(lease, "v1"), delay)
+    assert (await shared.platform.inspect(TARGET)).stable == "v1"
+    assert (await shared.send(10))["v1"] == 10
+    await until(lambda: _running(shared, {"v1-1"}))
 
 
 async def test_a_release_that_was_draining_is_gone_after_a_kill(local: LocalSubject) -> None:
@@ -89,7 +89,7 @@ async def test_a_job_that_lost_its_agent_is_ended_before_it_runs_again(local: Lo
 
 async def test_a_job_asked_for_twice_at_once_runs_once(local: LocalSubject) -> None:
     lease, release = await local.lease(), local.release("v1")
-    code = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(0.5)"
+    code = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(0.2)"
     job = Job(name="migrate", command=("python", "-S", "-c", code, str(local.home / "page")))
     first, second = await asyncio.gather(*(local.platform.run(lease, release, job) for _ in range(2)))
     assert first == second and (local.home / "page").read_text() == "x"

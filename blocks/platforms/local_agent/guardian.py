@@ -12,10 +12,8 @@ import socket
 import sys
 import time
 
-SIZE = (
-    10  # bytes of a message: "hold 8080" with the socket, "drop 8080", "up" (it serves), "bye" (an end that is meant)
-)
-_PAUSE_FIRST, _PAUSE_MOST, _CALM = 0.05, 1.0, 5.0  # seconds
+SIZE = 10  # bytes of a message: "hold 8080" with the socket, "drop 8080", "up" (it serves), "bye" (it means to end)
+_PAUSE_FIRST, _PAUSE_MOST, _CALM = 0.05, 1.0, 1.0  # seconds
 
 
 class Guardian:
