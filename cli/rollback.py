@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 import time
 from pathlib import Path
 
-from domain.errors import SpecError, TesError, Unavailable
+from domain.errors import LockHeld, SpecError, TesError, Unavailable
 from domain.place import Target
 from domain.report import Report, Stage, weigh
 from domain.rollout import Action, Rollout, Verb
@@ -20,6 +21,16 @@ from tasks.spec_file import load_spec
 
 # As domain/spec.py's names: they become folders.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+_STOP_IT = (
+    "a release under way takes itself back when it is stopped: press Ctrl-C where it runs, or end the process that is "
+    "named above; run this again for the release before"
+)
+
+
+def _say(text: str) -> None:
+    print(f"tes: {text}", file=sys.stderr, flush=True)
 
 
 def rollback(project: Path, environment: str, service: str | None, to: str | None) -> Report:
@@ -65,8 +76,11 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
             f"{target}: no earlier release to go back to: nothing was ever released there",
             fix="`tes status` lists what there is",
         )
-    async with held(platform, target, holder(run)) as lease:
-        over, _ = await roll_back(platform, lease, run[:16], place, to=to, kept=kept)
+    try:
+        async with held(platform, target, holder(run), say=_say) as lease:
+            over, _ = await roll_back(platform, lease, run[:16], place, to=to, kept=kept)
+    except LockHeld as error:
+        raise LockHeld(error.message, fix=_STOP_IT) from error
     state = await platform.inspect(target)
     baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
     deploy, checked = judged(over, said, time.time() - began - baked)
