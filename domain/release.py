@@ -7,7 +7,7 @@ import re
 
 from domain.errors import SpecError
 from domain.place import Release
-from domain.spec import EnvironmentSpec, Spec
+from domain.spec import EnvironmentSpec, ReleaseSpec, Spec
 from domain.supply import Artifact, Source
 
 LONGEST = 100
@@ -34,17 +34,23 @@ def same(one: str, other: str | None) -> bool:
     return other is not None and one.rpartition(".")[2] == other.rpartition(".")[2]
 
 
+def startable(spec: Spec, kind: str) -> ReleaseSpec:
+    """How an artifact of this kind is run: a bundle needs a command, an image has one. SpecError when nothing tells."""
+    how = spec.release or (ReleaseSpec() if kind == "image" else None)
+    if how is None or (kind == "bundle" and not how.command):
+        raise SpecError(
+            "release.command is not set and could not be detected: nothing says how the service is started",
+            fix='add release.command to tes.yaml, e.g. [python, -m, uvicorn, "app:app", --port, "${PORT}"]',
+        )
+    return how
+
+
 def compose(spec: Spec, place: EnvironmentSpec, source: Source, artifact: Artifact, version: str | None) -> Release:
     """The release; its version is `<version or the source's>.<6 hex digits of everything else in it>`.
 
     Raises SpecError when nothing says how the service is started.
     """
-    how = spec.release
-    if how is None or (artifact.kind == "bundle" and not how.command):
-        raise SpecError(
-            "release.command is not set and could not be detected: nothing says how the service is started",
-            fix='add release.command to tes.yaml, e.g. [python, -m, uvicorn, "app:app", --port, "${PORT}"]',
-        )
+    how = startable(spec, artifact.kind)
     draft = Release(
         service=spec.name or source.project,
         version="",

@@ -17,15 +17,17 @@ from tasks.kinds import derive
 from tasks.run import Run
 from tasks.stage import perform
 
+# A builder, and the kind of artifact that it makes.
+MADE_BY = {"bundle": "bundle", "docker": "image"}
+
 
 def builder_for(asked: str, kinds: Sequence[str]) -> str:
     """The builder whose artifact the platform takes. CapabilityError when what is asked for is not what it takes."""
-    makes = {"bundle": "bundle", "docker": "image"}
     if asked == "auto":
-        return next(name for name, kind in makes.items() if kind in kinds)
-    if makes[asked] not in kinds:
+        return next(name for name, kind in MADE_BY.items() if kind in kinds)
+    if MADE_BY[asked] not in kinds:
         raise CapabilityError(
-            f"build.builder {asked} makes {makes[asked]}s, and the platform takes {', '.join(kinds)}",
+            f"build.builder {asked} makes {MADE_BY[asked]}s, and the platform takes {', '.join(kinds)}",
             fix="set build.builder: auto, or another platform",
         )
     return asked

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from blocks.platforms import platform_named
 from domain.errors import CapabilityError, SpecError
-from domain.release import named
+from domain.release import named, startable
 from domain.report import STAGES
 from domain.rollout import plan, requires
 from settings import settings
 from tasks import recording
+from tasks.build import MADE_BY, builder_for
 from tasks.run import Run, actor, holder, new_run_id
 from tasks.snapshot import take
 from tasks.spec_file import load_spec
@@ -56,6 +57,9 @@ async def prepare(
     )
     if environment is not None:
         await _platform_can(run)
+    if kind in ("release", "deploy", "load"):
+        made = MADE_BY[builder_for(spec.build.builder, await accepted(run))]
+        startable(spec, made)
     await recording.opened(run)
     return run
 
