@@ -118,7 +118,7 @@ async def test_no_single_failure_leaves_traffic_on_a_bad_release(
     behaviour: str, place: EnvironmentSpec, verb: str
 ) -> None:
     """Every verb, at each of its calls, failing once in each way, before or after its work was done."""
-    for error, done, nth in itertools.product(ERRORS, (False, True), range(1, 9)):
+    for error, done, nth in itertools.product(ERRORS, (False, True), range(1, 7)):
         platform = await world_with(behaviour)
         platform.fail(verb, error, nth=nth, done=done)
         told: object = None
@@ -159,6 +159,8 @@ async def test_a_verb_that_goes_on_failing_ends_at_the_old_or_the_new_release(
 
 class Killed(MemoryPlatform):
     """Keeps the world as it is after each call: what a process that is killed there leaves behind."""
+
+    _block_type_slug = "memory-platform-killed"  # Prefect would take it for MemoryPlatform itself
 
     async def _called(self, verb: str) -> TesError | None:
         if verb not in ("inspect", "recall", "traffic", "wait_ready"):
@@ -231,6 +233,7 @@ async def test_interrupted_at_any_moment_it_goes_back_or_has_arrived(behaviour: 
 class Interrupted(MemoryPlatform):
     """The nth call of a verb is where Ctrl-C comes."""
 
+    _block_type_slug = "memory-platform-interrupted"
     verb: str
     nth: int
     done: bool
