@@ -13,12 +13,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from prefect.blocks.core import Block
 from pydantic import Field
 
 from blocks.platforms.local_agent.call import Agent
-from blocks.platforms.local_agent.state import NOTEBOOK, STATE_FILE, load_state, safe_name
+from blocks.platforms.local_agent.state import AGENT_FILE, NOTEBOOK, STATE_FILE, load_state, safe_name
 from blocks.platforms.secret_references import resolve
 from domain.errors import CapabilityError, Unavailable
 from domain.place import Capability, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
@@ -74,9 +75,13 @@ class LocalPlatform(Block):
         return ServiceState.model_validate(await self._observe(agent, "inspect", {}))
 
     async def targets(self) -> Sequence[Target]:
-        """Every target that has a state folder under `home`."""
-        states = [load_state(path.parent) for path in sorted(self._environments.glob("*/*/state.json"))]
-        return [state.target for state in states if state is not None]
+        """Every target under `home` that has a state, or an agent that was started and has not heard of anything."""
+        found = []
+        for folder in sorted({p.parent for f in (STATE_FILE, AGENT_FILE) for p in self._environments.glob(f"*/*/{f}")}):
+            state = load_state(folder)
+            named = Target(service=unquote(folder.name), environment=unquote(folder.parent.name))
+            found.append(state.target if state is not None else named)
+        return found
 
     async def provision(self, lease: Lease, release: Release) -> None:
         """As HostsServices.provision. SpecError when a secret is missing, CapabilityError for an image."""
