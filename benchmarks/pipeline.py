@@ -6,10 +6,10 @@ Releases a copy of examples/checkout to `staging` on the local platform, again a
 
 - wall: from starting `tes release --json` to its end, as a person waits for it;
 - first stage: from starting it to the line `build: started`, stamped when the line arrives;
-- critical path: the seconds that the stages themselves report, along the longest way through the pipeline:
-  build + the slowest of scans and suites, which run side by side + load + deploy (which contains verify; where deploy
-  is reused, verify alone). A stage's seconds are those of its tools, of starting the service, and of the bake time
-  that the project asks for, plus what we add inside a stage: hence also the comparison with the script;
+- critical path: the seconds that the stages themselves report, along the longest way through the pipeline: build + the
+  slowest of scans and suites, which run side by side + load + deploy + verify. A stage's seconds are those of its
+  tools, of starting the service, and of the bake time that the project asks for, plus what we add inside a stage:
+  hence also the comparison with the script;
 - unexplained: wall minus critical path; of it, before the first stage (first stage), between stages, and after the
   last one (end);
 - against bash: wall minus the median wall of a script with the very same tools, arguments and waits (`_chain.py`).
@@ -131,9 +131,8 @@ def critical_path(stages: list[dict[str, Any]]) -> float:
     """Seconds along the longest way through the stages of a report."""
     seconds = {stage["name"]: 0.0 if stage["verdict"]["reused"] else stage["seconds"] for stage in stages}
     together = [value for name, value in seconds.items() if name.startswith(("scan.", "tests."))]
-    # Verify is a step of deploy, except where there was nothing to deploy.
-    last = max(seconds.get("deploy", 0.0), seconds.get("verify", 0.0))
-    return seconds.get("build", 0.0) + max(together, default=0.0) + seconds.get("load", 0.0) + last
+    one_by_one = sum(seconds.get(name, 0.0) for name in ("build", "load", "deploy", "verify"))
+    return one_by_one + max(together, default=0.0)
 
 
 def change(project: Path, number: int) -> None:
@@ -214,10 +213,10 @@ def aims(medians: dict[str, Numbers]) -> list[dict[str, Any]]:
     return [{"aim": name, "measured": round(got, 2), "below": limit, "met": got < limit} for name, got, limit in rows]
 
 
-def run(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+def run(fresh: int, warm: int, say: Callable[[str], None]) -> dict[str, Any]:
     before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="tes-bench-", ignore_cleanup_errors=True) as folder:
-        runs = measure(Path(folder), *((1, 2) if quick else (2, 4)), say)
+        runs = measure(Path(folder), fresh, warm, say)
     medians, best = summary(runs, statistics.median), summary(runs, min)
     return {
         "benchmark": "pipeline",
@@ -257,8 +256,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="1 fresh and 2 warm runs instead of 2 and 4")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--fresh", type=int, help="how many runs on a fresh home")
+    parser.add_argument("--warm", type=int, help="how many on a warm one")
     options = parser.parse_args()
-    report = run(options.quick, lambda text: print(text, file=sys.stderr, flush=True))
+    fresh, warm = (1, 2) if options.quick else (2, 4)
+    report = run(options.fresh or fresh, options.warm or warm, lambda text: print(text, file=sys.stderr, flush=True))
     results = ROOT / "benchmarks/results"
     results.mkdir(exist_ok=True)
     name = "pipeline-quick.json" if options.quick else "pipeline.json"

@@ -191,7 +191,9 @@ async def measure(subject: Subject, folder: Path, switches: int, bad: int, rate:
     """The numbers of one subject; times in seconds."""
     address = await subject.start()
     out = folder / "load.json"
-    load = subprocess.Popen([sys.executable, str(ROOT / "benchmarks/_open_load.py"), address + "/", str(rate), str(out)])
+    load = subprocess.Popen(
+        [sys.executable, str(ROOT / "benchmarks/_open_load.py"), address + "/", str(rate), str(out)]
+    )
     try:
         await asyncio.sleep(1)
         for number in range(1, switches + 1):
