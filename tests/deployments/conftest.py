@@ -10,7 +10,7 @@ import pytest
 from cli import runtime
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[runtime.Runtime]:
     """A running runtime on a home of its own."""
     with pytest.MonkeyPatch.context() as patch:

@@ -13,9 +13,9 @@ from tests.e2e.driver import Tes, copy_of_checkout
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes]:
-    """The command, on a home whose runtime and services are stopped at the end of the session."""
+    """The command, on a home whose runtime and services are stopped after the last of these tests."""
     command = Tes(tmp_path_factory.mktemp("e2e") / "home")
     yield command
     command.run("down", "--all")
