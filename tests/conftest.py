@@ -75,6 +75,7 @@ def pytest_sessionstart() -> None:
 TOGETHER = ("e2e", "cli/runtime", "deployments", "records", "service", "integration", "test_docs.py", "flows")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         place = item.path.relative_to(ROOT / "tests").as_posix() if item.path.is_relative_to(ROOT / "tests") else ""
