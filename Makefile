@@ -30,7 +30,7 @@ down: ## stop everything that `make run` started
 
 test: ## run the tests; what is skipped is listed with the reason
 	@scripts/install.sh test
-	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	@PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 check: ## formatting, lint, types, layers, scripts, workflows
 	@scripts/install.sh test

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,17 +72,33 @@ def pytest_sessionstart() -> None:
             raise pytest.UsageError(f"TES_REQUIRE names {name}, but it is missing: {reason}")
 
 
-# Tests that share one real runtime, database or engine stay on one worker: it is started once, and not beside itself.
-TOGETHER = ("e2e", "cli/runtime", "deployments", "records", "service", "integration", "test_docs.py", "flows")
+# Tests that share one real runtime, database or engine stay on one worker, so that it is started once and not beside
+# itself. The longest come first: what is begun last decides when all is over.
+TOGETHER = ("e2e", "cli/runtime", "records", "flows", "test_docs.py", "deployments", "service", "integration")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def place(nodeid: str) -> str:
+    """What a test shares a worker with: its folder of TOGETHER, else its file."""
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    return next((name for name in TOGETHER if path.startswith(name)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands whole places to the workers, in the order of collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPlace(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return place(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByPlace(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: number for number, name in enumerate(TOGETHER)}
+    items.sort(key=lambda item: order.get(place(item.nodeid), len(order)))
     for item in items:
-        place = item.path.relative_to(ROOT / "tests").as_posix() if item.path.is_relative_to(ROOT / "tests") else ""
-        for name in TOGETHER:
-            if place.startswith(name):
-                item.add_marker(pytest.mark.xdist_group(name))
         for mark in item.iter_markers("requires"):
             if not mark.args or (unknown := set(mark.args) - COMPONENTS.keys()):
                 named = ", ".join(sorted(unknown)) if mark.args else "nothing"
