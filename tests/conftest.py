@@ -83,6 +83,7 @@ def place(nodeid: str) -> str:
     return next((name for name in TOGETHER if path.startswith(name)), path)
 
 
+@pytest.hookimpl(optionalhook=True)  # the released service's own suite runs without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Hands whole places to the workers, in the order of collection."""
     from xdist.scheduler import LoadScopeScheduling
