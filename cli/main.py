@@ -211,9 +211,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return version("test-execution-system")
+    try:
+        return version("test-execution-system")
+    except PackageNotFoundError:
+        return "of a source tree that is not installed"
 
 
 def main(argv: Sequence[str] | None = None, *, launched: bool = False) -> int:
