@@ -28,7 +28,7 @@ def belonging(home: Path) -> list[int]:
 
 @pytest.fixture(scope="package")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home whose runtime lives as long as the tests of this folder; each test finds it up (`up` is quick when it is)."""
+    """A home whose runtime lives as long as the tests of this folder; `up` is quick when it is up already."""
     home = tmp_path_factory.mktemp("runtime") / "home"
     yield home
     with pytest.MonkeyPatch.context() as patch:
