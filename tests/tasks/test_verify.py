@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -78,6 +79,13 @@ async def test_a_bad_answer_fails_and_is_quoted(address: str, request_: Request,
     outcome, why = await said(Place(address), Verify(smoke=(request_,), rate=20))
     assert outcome is Outcome.FAIL
     assert told in why
+
+
+async def test_a_sure_failure_does_not_wait_for_the_end_of_the_bake(address: str) -> None:
+    """Every second more is a second of errors for somebody."""
+    began = time.monotonic()
+    outcome, _ = await said(Place(address), Verify(smoke=(Request(path="/broken"),), rate=5), seconds=60)
+    assert (outcome, time.monotonic() - began < 30) == (Outcome.FAIL, True)
 
 
 async def test_nobody_there_fails() -> None:
