@@ -38,7 +38,11 @@ class CaseId(Value):
 
 
 class Attempt(Value):
-    """One go at one case."""
+    """One go at one case.
+
+    `started` is in seconds since the epoch, 0 when the framework does not say. `worker` is the process that ran it.
+    `reused` quotes an earlier result, because nothing that the case depends on has changed.
+    """
 
     case: CaseId
     status: Status
@@ -46,16 +50,25 @@ class Attempt(Value):
     message: str = ""
     output: str = ""
     number: int = 1
+    started: float = 0.0
+    worker: str = ""
+    reused: bool = False
 
 
 class SuiteReport(Value):
-    """A runner's whole report. `complete` is False when it was cut off: what was read is kept, and cannot be PASS."""
+    """A runner's whole report. `complete` is False when it was cut off: what was read is kept, and cannot be PASS.
+
+    `problems` are reasons not to believe it; `notes` are facts that a person wants to know and that decide nothing.
+    """
 
     suite: str
     attempts: tuple[Attempt, ...] = ()
     complete: bool = True
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    workers: int = 1
+    deselected: int = 0
 
 
 def final(attempts: Sequence[Attempt]) -> dict[CaseId, Attempt]:

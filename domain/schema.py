@@ -19,6 +19,7 @@ _SECTIONS = {
     "Waived": "scan.waivers[]",
     "Tests": "tests",
     "Suite": "tests.suites[]",
+    "Coverage": "tests.suites[].coverage",
     "Load": "load",
     "Scenario": "load.scenario",
     "Request": "load.scenario.requests[], environments.*.verify.smoke[]",

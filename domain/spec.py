@@ -98,6 +98,20 @@ class Scan(Value):
     timeout: Timeout = Field(600.0, description="of each scanner")
 
 
+class Coverage(Value):
+    """Which of the project's lines its tests execute, over all workers and shards together."""
+
+    source: tuple[str, ...] = Field((), description="packages or folders; the project's own code when left out")
+    omit: tuple[str, ...] = Field((), description="globs of files that do not count")
+    branch: bool = Field(True, description="count branches, too")
+    fail_under: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None, description="per cent; less is FAIL, and what could not be measured is INCONCLUSIVE"
+    )
+    changed_fail_under: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        None, description="per cent of the changed lines, against the base revision"
+    )
+
+
 class Suite(Value):
     """One set of tests, run by one framework."""
 
@@ -105,9 +119,29 @@ class Suite(Value):
     framework: str = Field("pytest", description="a module of toolchain/runners")
     paths: tuple[str, ...] = Field((), description="files or folders; what the framework finds when left out")
     args: tuple[str, ...] = Field((), description="passed on to the framework")
+    command: tuple[str, ...] | None = Field(
+        None, min_length=1, description="argv, for framework `command`: anything that writes a report"
+    )
+    report: str | None = Field(
+        None, min_length=1, description="glob of the reports that `command` writes, from the project's root"
+    )
     environment: dict[EnvKey, str] = Field(default_factory=dict, description="environment variables")
     shards: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="parts that run side by side")
+    workers: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        None, description="processes that share a shard's cases; one a processor when left out"
+    )
+    start: Literal["auto", "fork", "process"] = Field(
+        "auto", description="how workers start: `fork` is quick, `process` is safe beside threads; `auto` looks"
+    )
+    collect: Literal["auto", "parallel", "once"] = Field(
+        "auto", description="`parallel`: each worker collects its files; `once`: all of them before the workers start"
+    )
+    group_by: Literal["auto", "file", "class", "group"] = Field(
+        "auto", description="what stays together on one worker: a file, a class, an `xdist_group`; `auto` looks"
+    )
     timeout: Timeout = Field(1800.0, description="of the whole suite")
+    case_timeout: Timeout = Field(600.0, description="of one case: it is stopped, and its stack is in the report")
+    coverage: Coverage | None = Field(None, description="measured when it is there, `{}` is enough")
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         0, description="further attempts of a failed case; passing then is shown as passed on retry"
     )
@@ -118,6 +152,9 @@ class Tests(Value):
 
     __test__ = False  # pytest would collect it
 
+    python: str | None = Field(
+        None, description="interpreter for `tes test`; the active environment, else `.venv`, when left out"
+    )
     requirements: tuple[str, ...] = Field((), description="what the tests need beyond the service's own environment")
     suites: tuple[Suite, ...] | None = Field(
         None, description="detected when left out; `[]`: none is wanted, which is shown and does not stop a release"
