@@ -13,7 +13,7 @@ from domain.sharding import split
 from domain.spec import Suite
 from domain.supply import Source
 from domain.verdict import Evidence, Outcome, Verdict
-from tasks import progress, recording
+from tasks import progress, recording, test_reports
 from tasks.execute import execute
 from tasks.kinds import derive
 from tasks.locked_environment import locked_environment
@@ -109,6 +109,7 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         await recording.attempts(run, name, report.attempts)
         verdict = judge(report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for _, paths in went for path in paths)
+        evidence += await asyncio.to_thread(test_reports.evidence, [report], [verdict], out)
         return verdict.model_copy(update={"evidence": evidence}), {"table": _table(report.attempts)}
 
     inputs = {

@@ -24,6 +24,13 @@ MAX_TEXT = 16_000
 MAX_NAME = 2_000
 _CHUNK = 1 << 16
 _TEXTS = ("failure", "error", "skipped", "system-out", "system-err")
+# Maven Surefire's words for a case that ran more than once: what failed before it passed, or after it first failed.
+_EARLIER = {"flakyFailure": Status.FAILED, "flakyError": Status.ERROR}
+_LATER = {"rerunFailure": Status.FAILED, "rerunError": Status.ERROR}
+_AGAIN = _EARLIER | _LATER
+# Our own words, written by junit_xml.py: a crash, which JUnit does not know, and a reason not to believe the run.
+CRASHED = "tes.crashed"
+PROBLEM = "tes.problem"
 
 
 class Report(Value):
@@ -65,6 +72,27 @@ class _Case:
         self.attributes = attributes
         self.kinds: list[tuple[str, dict[str, str]]] = []
         self.texts: dict[str, _Text] = {}
+        self.again: list[tuple[str, dict[str, str], _Text]] = []
+
+    @property
+    def problem(self) -> str:
+        """What it says of the whole run, when it is no case."""
+        return next((said.get("message", "") for _, said in self.kinds if said.get("type") == PROBLEM), "")
+
+    def attempts(self, suite: str) -> list[Attempt]:
+        """All of them in order; Surefire's own element is the last when it passed on retry, and the first otherwise."""
+        main = self.attempt(suite)
+        if not self.again:
+            return [main]
+        earlier: list[Attempt] = []
+        later: list[Attempt] = []
+        for tag, said, text in self.again:
+            status = Status.CRASHED if said.get("type") == CRASHED else _AGAIN[tag]
+            message = said.get("message", "")[:MAX_TEXT]
+            one = Attempt(case=main.case, status=status, message=message, output=str(text).strip("\n"))
+            (earlier if tag in _EARLIER else later).append(one)
+        found = [*earlier, main, *later]
+        return [one.model_copy(update={"number": number}) for number, one in enumerate(found, 1)]
 
     def attempt(self, suite: str) -> Attempt:
         """Its worst word counts: failure over error over skipped."""
@@ -73,7 +101,7 @@ class _Case:
         if "failure" in told:
             status = Status.FAILED
         elif "error" in told:
-            status = Status.ERROR
+            status = Status.CRASHED if told["error"].get("type") == CRASHED else Status.ERROR
         elif "skipped" in told:
             status = Status.SKIPPED
             if told["skipped"].get("type") == "pytest.xfail":
@@ -119,7 +147,10 @@ class _Reader:
         self.twice = self.torn_down = 0
         self.case: _Case | None = None
         self.text: _Text | None = None
+        self.nested = False
         self.unnamed = 0
+        self.elements = 0
+        self.told: list[str] = []
         self.root = ""
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -132,7 +163,11 @@ class _Reader:
             self.declared.append(int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None)
         elif tag == "testcase":
             self.case = _Case(attributes)
-        elif self.case is not None and tag in _TEXTS:
+        elif self.case is not None and tag in _AGAIN:
+            self.text = _Text(MAX_TEXT)
+            self.case.again.append((tag, attributes, self.text))
+            self.nested = True
+        elif self.case is not None and tag in _TEXTS and not self.nested:
             if tag in ("failure", "error", "skipped"):
                 self.case.kinds.append((tag, attributes))
             self.text = self.case.texts.setdefault(tag, _Text(MAX_TEXT))
@@ -143,8 +178,8 @@ class _Reader:
 
     def end(self, tag: str) -> None:
         tag = tag.rpartition("}")[2]
-        if tag in _TEXTS:
-            self.text = None
+        if tag in _AGAIN or (tag in _TEXTS and not self.nested):
+            self.text, self.nested = None, False
         elif tag == "testcase" and self.case is not None:
             self._keep(self.case)
             self.case = None
@@ -152,7 +187,11 @@ class _Reader:
             self.total = (self.total or 0) + number
 
     def _keep(self, case: _Case) -> None:
-        attempt = case.attempt(self.suite)
+        self.elements += 1
+        if case.problem:
+            self.told.append(case.problem)
+            return
+        attempt, *more = case.attempts(self.suite)
         if not attempt.case.name:
             # pytest leaves one behind for the case in which pytest.exit() was called. It must not count as passed.
             self.unnamed += 1
@@ -173,6 +212,7 @@ class _Reader:
             apart = attempt.case.model_copy(update={"name": f"{attempt.case.name} (#{count})"})
             attempt = attempt.model_copy(update={"case": apart})
         self.attempts.append(attempt)
+        self.attempts += (one.model_copy(update={"case": attempt.case}) for one in more)
 
     def close(self) -> None:
         return None
@@ -211,12 +251,12 @@ def read(path: Path, suite: str, *, max_bytes: int = MAX_BYTES) -> Report:
         problems.append(f"the report {path.name} is not JUnit XML: it begins with <{reader.root}>")
     if reader.unnamed:
         problems.append(f"{reader.unnamed} case(s) in the report {path.name} have no name")
-    elements = len(reader.attempts) + reader.twice + reader.unnamed
+    problems += reader.told
     return Report(
         attempts=tuple(reader.attempts),
         declared=reader.total if complete else None,
-        fewest=elements - reader.twice,
-        most=elements + reader.torn_down,
+        fewest=reader.elements - reader.twice,
+        most=reader.elements + reader.torn_down,
         complete=complete,
         problems=tuple(problems),
     )
