@@ -19,7 +19,11 @@ _BAD = [status.value for status in Status if status.bad]
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A case in a run: its last attempt, and how many it took. `flaky`: bad at first, good in the end."""
+    """A case in a run: its last attempt, and how many it took. `flaky`: bad at first, good in the end.
+
+    A quoted result (`reused`) counts as no attempt, and only is the case's state where nothing was executed: a quote
+    hides no failure. `started` is in seconds since the epoch, 0 where the framework does not say.
+    """
 
     id: str
     stage: str
@@ -33,6 +37,9 @@ class CaseResult:
     output: str
     attempts: int
     flaky: bool
+    started: float
+    worker: str
+    reused: bool
 
 
 def cases(
@@ -58,9 +65,15 @@ def cases(
 
 
 def _numbered(run_id: str, stage: str | None) -> Select[Any]:
-    """Attempts of a run, numbered backwards within each case."""
+    """Attempts of a run, numbered backwards within each case, quotes behind all that was executed."""
     case_of = (col(AttemptRow.stage), col(AttemptRow.case_id))
-    order = (col(AttemptRow.recorded).desc(), col(AttemptRow.number).desc(), col(AttemptRow.key))
+    made = col(AttemptRow.reused).is_(False)
+    order = (
+        col(AttemptRow.reused),
+        col(AttemptRow.recorded).desc(),
+        col(AttemptRow.number).desc(),
+        col(AttemptRow.key),
+    )
     query = select(
         AttemptRow.stage,  # type: ignore[call-overload]
         AttemptRow.case_id,
@@ -68,9 +81,12 @@ def _numbered(run_id: str, stage: str | None) -> Select[Any]:
         AttemptRow.seconds,
         AttemptRow.message,
         AttemptRow.output,
+        AttemptRow.started,
+        AttemptRow.worker,
+        AttemptRow.reused,
         func.row_number().over(partition_by=case_of, order_by=order).label("latest"),
-        func.count().over(partition_by=case_of).label("attempts"),
-        func.sum(case((col(AttemptRow.status).in_(_BAD), 1), else_=0)).over(partition_by=case_of).label("bad"),
+        func.sum(case((made, 1), else_=0)).over(partition_by=case_of).label("attempts"),
+        func.sum(case((made & col(AttemptRow.status).in_(_BAD), 1), else_=0)).over(partition_by=case_of).label("bad"),
     ).where(AttemptRow.run_id == run_id)
     return query if stage is None else query.where(AttemptRow.stage == stage)  # type: ignore[no-any-return]
 
@@ -89,11 +105,14 @@ def _result(row: Any) -> CaseResult:
         output=row["output"],
         attempts=row["attempts"],
         flaky=row["bad"] > 0 and not Status(row["status"]).bad,
+        started=row["started"],
+        worker=row["worker"],
+        reused=row["reused"],
     )
 
 
 def attempts(run_id: str, case_id: str) -> Sequence[AttemptRow]:
-    """Every attempt of one case in one run, in the order in which they were made."""
+    """Every attempt of one case in one run, in the order in which they were made; quotes among them."""
     query = (
         select(AttemptRow)
         .where(col(AttemptRow.run_id) == run_id, col(AttemptRow.case_id) == case_id)
@@ -104,12 +123,13 @@ def attempts(run_id: str, case_id: str) -> Sequence[AttemptRow]:
 
 
 def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
-    """Mean seconds of an attempt at each case, over the project's last runs that have attempts of this suite."""
+    """Mean seconds of an attempt at each case, over the project's last runs that executed cases of this suite. A reused
+    result has taken no time: it counts as no attempt, and a run that only quoted as no run."""
     mine = (
         select(col(AttemptRow.run_id))
         .join(CaseRow, col(CaseRow.id) == col(AttemptRow.case_id))
         .join(RunRow, col(RunRow.id) == col(AttemptRow.run_id))
-        .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite)
+        .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite, col(AttemptRow.reused).is_(False))
         .group_by(col(AttemptRow.run_id), col(RunRow.opened))
         .order_by(col(RunRow.opened).desc())
         .limit(runs)
@@ -118,6 +138,7 @@ def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
         select(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), func.avg(AttemptRow.seconds))
         .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
         .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite, col(AttemptRow.run_id).in_(mine))
+        .where(col(AttemptRow.reused).is_(False))
         .group_by(col(CaseRow.id), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
     )
     with reading() as session:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, false, text
 from sqlmodel import Field, SQLModel
 
 from domain.cases import Attempt
@@ -19,11 +19,14 @@ from records.tables.columns import CleanText, UtcDateTime
 def attempt_key(run_id: str, stage: str, case_key: str, attempt: Attempt) -> str:
     """40 hex digits: those of the run's stage, of the case's file, and of the attempt; neighbours lie together."""
     said = (case_key, str(attempt.number), attempt.status, repr(attempt.seconds), attempt.message, attempt.output)
-    return digest(run_id, stage)[:8] + case_key[:12] + digest(run_id, stage, *said)[:20]
+    where = (repr(attempt.started), attempt.worker, str(attempt.reused))
+    return digest(run_id, stage)[:8] + case_key[:12] + digest(run_id, stage, *said, *where)[:20]
 
 
 class AttemptRow(SQLModel, table=True):
-    """`recorded` orders executions of a stage, `number` the attempts of one execution."""
+    """`recorded` orders executions of a stage, `number` the attempts of one execution. `started` is in seconds since
+    the epoch, 0 where nobody says. A `reused` row quotes an earlier result: it is no execution, and in no statistic.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -41,3 +44,6 @@ class AttemptRow(SQLModel, table=True):
     message: str = Field(default="", sa_type=CleanText)
     output: str = Field(default="", sa_type=CleanText)
     recorded: datetime = Field(sa_type=UtcDateTime)
+    started: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
+    worker: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": text("''")})
+    reused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

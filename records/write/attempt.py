@@ -48,6 +48,9 @@ def record_attempts(run_id: str, stage: str, attempts: Iterable[Attempt]) -> Non
                 "message": _cut(attempt.message),
                 "output": _cut(attempt.output),
                 "recorded": moment,
+                "started": finite(attempt.started),
+                "worker": attempt.worker,
+                "reused": attempt.reused,
             }
             for attempt in given
         )

@@ -99,8 +99,28 @@ class CaseOut(BaseModel):
     seconds: float
     message: str
     output: str
-    attempts: int = Field(description="how many attempts it took")
+    attempts: int = Field(description="how many attempts it took; 0 when an earlier result is quoted")
     flaky: bool
+    started: float = Field(description="seconds since the epoch; 0 where the framework does not say")
+    worker: str = Field(description="the process that ran it")
+    reused: bool = Field(description="quotes an earlier result: nothing that the case depends on has changed")
+
+
+class AttemptOut(BaseModel):
+    """One attempt at a case. `number` counts within one execution of the stage, `recorded` tells executions apart."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    stage: str
+    number: int
+    status: Status
+    seconds: float
+    message: str
+    output: str
+    started: float = Field(description="seconds since the epoch; 0 where the framework does not say")
+    worker: str = Field(description="the process that ran it")
+    reused: bool = Field(description="quotes an earlier result: nothing was executed")
+    recorded: datetime
 
 
 class FindingOut(BaseModel):
@@ -152,6 +172,16 @@ def cases(
     _found(run_id)
     page = records.cases(run_id, status.value if status else None, limit, stage=stage, after=after)
     return paged(page, CaseOut.model_validate)
+
+
+@router.get("/{run_id}/cases/{case_id}/attempts", responses=documented(404, 422))
+def attempts(run_id: str, case_id: str) -> list[AttemptOut]:
+    """Every attempt at one case in a run, in the order in which they were made."""
+    _found(run_id)
+    found = records.attempts(run_id, case_id)
+    if not found:
+        raise missing("case", case_id)
+    return [AttemptOut.model_validate(row) for row in found]
 
 
 @router.get("/{run_id}/findings", responses=documented(404, 422))

@@ -111,6 +111,46 @@ def test_a_time_that_is_no_number_costs_no_batch(seconds: float) -> None:
     assert [(case.name, case.seconds) for case in records.cases("r1").items] == [("test_add", 0.0), ("test_pay", 0.25)]
 
 
+def test_when_and_where_an_attempt_was_made_is_kept() -> None:
+    made = attempt("test_add").model_copy(update={"started": 1_795_616_460.25, "worker": "gw1-2"})
+    records.record_attempts("r1", "tests.unit", [made])
+    (case,) = records.cases("r1").items
+    (row,) = records.attempts("r1", case.id)
+    assert (case.started, case.worker, case.reused) == (1_795_616_460.25, "gw1-2", False)
+    assert (row.started, row.worker, row.reused) == (1_795_616_460.25, "gw1-2", False)
+
+
+def _quoted(name: str, **changes: object) -> Attempt:
+    return attempt(name).model_copy(update={"reused": True, **changes})
+
+
+def test_a_reused_result_is_shown_as_reused_and_is_no_execution() -> None:
+    records.record_attempts("r1", "tests.unit", [_quoted("test_add")])
+    records.record_attempts("r1", "tests.unit", [_quoted("test_add")])
+    (case,) = records.cases("r1").items
+    assert (case.status, case.reused, case.attempts, case.flaky) == ("passed", True, 0, False)
+    assert [row.reused for row in records.attempts("r1", case.id)] == [True]
+
+
+def test_a_quote_hides_nothing_that_was_executed() -> None:
+    records.record_attempts("r1", "tests.unit", [attempt("test_add", Status.FAILED)])
+    records.record_attempts("r1", "tests.unit", [_quoted("test_add", number=2)])
+    (case,) = records.cases("r1").items
+    assert (case.status, case.reused, case.attempts, case.flaky) == ("failed", False, 1, False)
+    assert len(records.attempts("r1", case.id)) == 2
+
+
+def test_reused_results_are_in_no_duration() -> None:
+    """Nor does a run that only quoted push one that executed out of the history."""
+    for run, seconds in (("h1", 2.0), ("h2", 4.0)):
+        records.open_run(run, "checkout", "release")
+        records.record_attempts(run, "tests.unit", [attempt("test_add", seconds=seconds)])
+    for run in ("h3", "h4", "h5"):
+        records.open_run(run, "checkout", "release")
+        records.record_attempts(run, "tests.unit", [_quoted("test_add", seconds=99.0), _quoted("test_pay")])
+    assert records.durations("checkout", "unit", runs=2) == {attempt("test_add").case: pytest.approx(3.0)}
+
+
 def test_expected_durations_are_the_mean_over_the_last_runs() -> None:
     for number, seconds in enumerate((9.0, 1.0, 3.0)):
         records.open_run(f"h{number}", "checkout", "release")

@@ -20,6 +20,7 @@ from domain.errors import Unavailable
 from records.engine import WRITES, engine, unchecked
 from records.schema import HEAD, MIGRATIONS, current
 from records.url import records_url
+from tests.records.values import attempt
 
 
 def _scripts() -> ScriptDirectory:
@@ -64,6 +65,19 @@ def test_a_downgrade_leaves_nothing(database: str) -> None:
         assert inspect(connection).get_table_names() == ["alembic_version"]
     assert records.migrate() is None
     records.open_run("r", "p", "release")
+
+
+def test_an_older_release_reads_and_records_on_beside_a_newer_schema(database: str) -> None:
+    """What is written without the columns `started`, `worker` and `reused`, or was before them, has defaults."""
+    records.open_run("r", "p", "release")
+    records.record_attempts("r", "tests.unit", [attempt("test_add")])
+    with engine().execution_options(**{WRITES: True}).begin() as connection:
+        columns = "run_id, stage, case_id, number, status, seconds, message, output, recorded"
+        statement = f"INSERT INTO attempts (key, {columns}) SELECT 'older', {columns} FROM attempts"
+        connection.execute(text(statement))
+    (case,) = records.cases("r").items
+    old = [row for row in records.attempts("r", case.id) if row.key == "older"]
+    assert [(row.started, row.worker, row.reused) for row in old] == [(0.0, "", False)] and case.attempts == 2
 
 
 def test_processes_that_start_at_once_all_find_the_schema(tmp_path: Path) -> None:

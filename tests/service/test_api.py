@@ -68,6 +68,17 @@ async def test_cases_show_their_last_attempt_and_whether_they_were_flaky(api: ht
     assert [case["name"] for case in second["items"]] == ["test_pay"] and second["next"] is None
 
 
+async def test_every_attempt_at_a_case_is_shown(api: httpx.AsyncClient) -> None:
+    case, _ = (await _get(api, "/api/v1/runs/r1/cases"))["items"]
+    assert (case["started"], case["worker"], case["reused"]) == (0.0, "", False)
+    found = await _get(api, f"/api/v1/runs/r1/cases/{case['id']}/attempts")
+    assert [(one["number"], one["status"], one["reused"]) for one in found] == [
+        (1, "failed", False),
+        (2, "passed", False),
+    ]
+    assert (await api.get("/api/v1/runs/r1/cases/nobody/attempts")).status_code == 404
+
+
 async def test_findings_are_shown(api: httpx.AsyncClient) -> None:
     (finding,) = (await _get(api, "/api/v1/runs/r1/findings"))["items"]
     assert (finding["rule"], finding["severity"], finding["path"], finding["line"]) == ("B602", "high", "app.py", 3)

@@ -14,7 +14,7 @@ from service.app import create_app
 
 @pytest.mark.parametrize("path", sorted(create_app().openapi()["paths"]))
 def test_every_route_is_in_the_reference(path: str, root: Path) -> None:
-    shown = path.replace("{run_id}", "{id}").replace("{rollout_id}", "{id}")
+    shown = path.replace("{run_id}", "{id}").replace("{rollout_id}", "{id}").replace("{case_id}", "{case}")
     assert f"`{shown}`" in (root / "docs/reference/service.md").read_text()
 
 
