@@ -32,6 +32,11 @@ def runs(shard: Shard, one: CaseId) -> bool:
     return chosen and not left
 
 
+def top(one: CaseId) -> str:
+    """The function or class at the top level of its file."""
+    return one.classname.partition("::")[0] or one.name.partition("[")[0]
+
+
 _NAMES = st.sampled_from(["test_a", "test_ab", "test_abc", "test_b", "test_a[1]", "test_a[2]", "test_ab[x]", "test_c"])
 _CASES = st.builds(case, st.sampled_from(["t/a.py", "t/b.py", "c.py"]), _NAMES, st.sampled_from(["", "TestX", "T::In"]))
 
@@ -47,10 +52,12 @@ def test_every_case_that_is_there_runs_in_exactly_one_shard(
 ) -> None:
     """Old and new ones, whatever history knew; a name that is hidden is one that only history knows."""
     files = {one.file: 100 for one in (*history, *new)}
-    tops = {one.file: set[str]() for one in (*history, *new)}
-    for one in (*history, *new):
-        tops[one.file].add(one.classname.partition("::")[0] or one.name.partition("[")[0])
-    made = plan(SUITE, shards, files, history, lambda file: sorted(tops[file] - hidden))
+    tops: dict[str, set[str]] = {file: set() for file in files}
+    for one in history:
+        tops[one.file] |= {top(one)} - hidden
+    for one in new:
+        tops[one.file].add(top(one))
+    made = plan(SUITE, shards, files, history, lambda file: sorted(tops[file]))
     for one in (*history, *new):
         assert sum(runs(shard, one) for shard in made.shards) == 1, (one, made)
 
