@@ -86,8 +86,13 @@ def normalised(text: str) -> str:
     What differs from run to run is gone. Linear in the text.
     """
     plain = _ANSI.sub("", text)
-    kinds = _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", plain)
+    kinds = _VARIABLE.sub(_kind, plain)
     return "\n".join(" ".join(line.split()) for line in kinds.splitlines() if line.strip())
+
+
+def _kind(found: re.Match[str]) -> str:
+    # A digest may happen to have no letter.
+    return "<number>" if found.lastgroup == "hex" else f"<{found.lastgroup}>"
 
 
 def signature(message: str, stack: str = "") -> str:
