@@ -83,7 +83,7 @@ def judge(report: SuiteReport) -> Verdict:
     """PASS when a case passed, none is bad in the end, and the report is whole. "Passed on retry" is told."""
     last = final(report.attempts)
     counts = Counter(attempt.status for attempt in last.values())
-    first_bad = {a.case for a in report.attempts if a.status.bad}
+    first_bad = dict.fromkeys(a.case for a in report.attempts if a.status.bad)  # in order: the words must not vary
     flaky = [case for case in first_bad if not last[case].status.bad]
     metrics = {status.value: float(counts.get(status, 0)) for status in Status}
     metrics |= {"cases": float(len(last)), "flaky": float(len(flaky)), "seconds": report.seconds}

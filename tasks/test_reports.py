@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from domain.cases import CaseId, SuiteReport
+from domain.cases import CaseId, SuiteReport, judge
+from domain.tally import tally
 from domain.trend import TrendPoint
 from domain.verdict import Evidence, Verdict
 
@@ -40,6 +41,19 @@ def write(
 
         written["junit"] = out / JUNIT
         junit_xml.write(reports, written["junit"], quarantined=quarantined, secrets=secrets)
+    if html:
+        from toolchain.reports import html as page
+
+        written["html"] = out / HTML
+        page.write(
+            tally(reports),
+            verdicts or [judge(report) for report in reports],
+            written["html"],
+            trend=trend,
+            quarantined=quarantined,
+            secrets=secrets,
+            title=title,
+        )
     return written
 
 

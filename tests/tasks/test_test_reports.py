@@ -13,8 +13,9 @@ REPORT = SuiteReport(suite="unit", attempts=(Attempt(case=CaseId(suite="unit", n
 
 
 def test_what_is_asked_for_is_written(tmp_path: Path) -> None:
-    written = test_reports.write([REPORT], [judge(REPORT)], tmp_path / "new", html=False)
-    assert written == {"junit": tmp_path / "new" / "junit.xml"}
+    new = tmp_path / "new"
+    written = test_reports.write([REPORT], [judge(REPORT)], new)
+    assert written == {"junit": new / "junit.xml", "html": new / "report.html"}
     assert all(path.stat().st_size for path in written.values())
     assert test_reports.write([REPORT], [], tmp_path / "none", html=False, junit=False) == {}
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TextIO
 
 from domain.cases import Attempt, CaseId, Status, SuiteReport
 from domain.excerpt import cut, fair_share, without_colours
 from domain.redaction import redact
+from domain.tally import by_case, problems_of, unique
 from toolchain.reports.junit import CRASHED, PROBLEM
 
 MAX_MESSAGE = 2_000
@@ -30,8 +30,6 @@ BUDGET = 64 << 20
 """Characters of output in the whole report. Above it, the longest outputs are cut first, all to the same length."""
 
 UNEXPECTED = "xfail-marked test passes unexpectedly"
-
-T = TypeVar("T")
 
 # https://www.w3.org/TR/xml/#charsets: what XML 1.0 cannot hold, not even as a reference.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -111,7 +109,7 @@ class _Writer:
         yield "<properties>\n"
         yield _property("tes.workers", str(sum(part.workers for part in parts)))
         yield _property("tes.deselected", str(sum(part.deselected for part in parts)))
-        for note in _unique(note for part in parts for note in part.notes):
+        for note in unique(note for part in parts for note in part.notes):
             yield _property("tes.note", redact(note, self.secrets))
         yield "</properties>\n"
 
@@ -187,29 +185,12 @@ def _named(case: CaseId) -> str:
     return case.name or case.classname or case.file or "(unnamed)"
 
 
-def _cases(parts: Sequence[SuiteReport]) -> Iterator[Sequence[Attempt]]:
-    """The attempts of each case, in order; what two shards both sent is there once."""
-
-    def key(attempt: Attempt) -> tuple[str, str, str, int, float]:
-        case = attempt.case
-        return (case.file, case.classname, case.name, attempt.number, attempt.started)
-
-    ordered = sorted((attempt for part in parts for attempt in part.attempts), key=key)
-    for _, group in groupby(ordered, lambda attempt: key(attempt)[:3]):
-        yield _unique(group)
-
-
-def _unique(given: Iterable[T]) -> list[T]:
-    found: list[T] = []
-    for one in given:
-        if one not in found:
-            found.append(one)
-    return found
+def _cases(parts: Sequence[SuiteReport]) -> Iterator[list[Attempt]]:
+    return by_case(attempt for part in parts for attempt in part.attempts)
 
 
 def _problems(parts: Sequence[SuiteReport]) -> list[str]:
-    found = _unique(problem for part in parts for problem in part.problems)
-    return found or ["the report is cut off"] * (not all(part.complete for part in parts))
+    return unique(problem for part in parts for problem in problems_of(part))
 
 
 def _seconds(parts: Sequence[SuiteReport]) -> float:
