@@ -41,7 +41,8 @@ class Attempt(Value):
     """One go at one case.
 
     `started` is in seconds since the epoch, 0 when the framework does not say. `worker` is the process that ran it.
-    `reused` quotes an earlier result, because nothing that the case depends on has changed.
+    `reused` quotes an earlier result, because nothing that the case depends on has changed. `repeat` was made to learn
+    more of a case that had its result already: it decides nothing, and a bad one shows that the case is flaky.
     """
 
     case: CaseId
@@ -53,6 +54,16 @@ class Attempt(Value):
     started: float = 0.0
     worker: str = ""
     reused: bool = False
+    repeat: bool = False
+
+
+class SetAside(Value):
+    """What a quarantine means for one report: the bad cases that do not count, what is to be told of it, and why there
+    are too many. `domain/quarantine.py` makes it."""
+
+    cases: tuple[CaseId, ...] = ()
+    reasons: tuple[str, ...] = ()
+    over: str = ""
 
 
 class SuiteReport(Value):
@@ -72,37 +83,55 @@ class SuiteReport(Value):
 
 
 def final(attempts: Sequence[Attempt]) -> dict[CaseId, Attempt]:
-    """The last attempt of each case."""
+    """The last attempt of each case that decides: a repetition decides nothing."""
     last: dict[CaseId, Attempt] = {}
-    for attempt in sorted(attempts, key=lambda a: a.number):
+    for attempt in sorted(attempts, key=lambda a: (not a.repeat, a.number)):
         last[attempt.case] = attempt
     return last
 
 
-def judge(report: SuiteReport) -> Verdict:
-    """PASS when a case passed, none is bad in the end, and the report is whole. "Passed on retry" is told."""
+def judge(report: SuiteReport, quarantined: SetAside | None = None) -> Verdict:
+    """PASS when a case passed, none is bad in the end, and the report is whole. "Passed on retry" is told.
+
+    A case that the quarantine sets aside does not fail the suite, and is told; with too many of them it is
+    INCONCLUSIVE.
+    """
+    aside = quarantined or SetAside()
+    excused = set(aside.cases)
     last = final(report.attempts)
     counts = Counter(attempt.status for attempt in last.values())
-    first_bad = dict.fromkeys(a.case for a in report.attempts if a.status.bad)  # in order: the words must not vary
+    first_bad: dict[CaseId, Attempt] = {}  # in order: the words must not vary
+    for attempt in report.attempts:
+        if attempt.status.bad:
+            first_bad.setdefault(attempt.case, attempt)
     flaky = [case for case in first_bad if not last[case].status.bad]
+    bad = [attempt for attempt in last.values() if attempt.status.bad]
+    counted = [attempt for attempt in bad if attempt.case not in excused]
     metrics = {status.value: float(counts.get(status, 0)) for status in Status}
     metrics |= {"cases": float(len(last)), "flaky": float(len(flaky)), "seconds": report.seconds}
-    bad = [attempt for attempt in last.values() if attempt.status.bad]
+    metrics["quarantined"] = float(len(bad) - len(counted))
     told = ", ".join(f"{counts[s]} {s}" for s in Status if counts.get(s)) or "no case"
     reasons = [f"{told} in {report.seconds:.1f} s"]
-    if flaky:
-        reasons.append(f"{len(flaky)} passed only on retry, the first: {flaky[0]}")
-    if bad:
+    retried = [case for case in flaky if not first_bad[case].repeat]
+    if retried:
+        reasons.append(f"{len(retried)} passed only on retry, the first: {retried[0]}")
+    if len(flaky) > len(retried):
+        again = [case for case in flaky if first_bad[case].repeat]
+        reasons.append(f"{len(again)} passed and failed when repeated, the first: {again[0]}")
+    reasons += aside.reasons
+    if counted:
         outcome = Outcome.FAIL
-        reasons.append(
-            f"first bad: {bad[0].case}: {bad[0].message.splitlines()[0] if bad[0].message else bad[0].status}"
-        )
+        said = counted[0].message.splitlines()[0] if counted[0].message else counted[0].status
+        reasons.append(f"first bad: {counted[0].case}: {said}")
     elif not report.complete or report.problems:
         outcome = Outcome.INCONCLUSIVE
         reasons += report.problems or ("the report is cut off",)
     elif not counts.get(Status.PASSED) and not counts.get(Status.XFAILED):
         outcome = Outcome.INCONCLUSIVE
         reasons.append("no case passed, so nothing was proved")
+    elif bad and aside.over:
+        outcome = Outcome.INCONCLUSIVE
+        reasons.append(aside.over)
     else:
         outcome = Outcome.PASS
     return Verdict(gate=f"tests.{report.suite}", outcome=outcome, reasons=tuple(reasons), metrics=metrics)

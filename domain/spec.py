@@ -147,6 +147,25 @@ class Suite(Value):
     )
 
 
+class Quarantine(Value):
+    """How flaky cases may be set aside for a time: `tes quarantine`."""
+
+    max_share: Ratio = Field(
+        0.05, description="of a suite's cases, but at least one; with more of them set aside it is INCONCLUSIVE"
+    )
+    longest: Timeout = Field(30 * 86400.0, description="until an end date must come")
+    automatic: bool = Field(False, description="the daily flow sets flaky cases aside by itself; it suggests, if not")
+    passes: Annotated[int, Field(ge=2, le=1000)] = Field(20, description="in a row, until a case is released by itself")
+    revisions: Annotated[int, Field(ge=1, le=100)] = Field(3, description="that those passes must be of, at least")
+
+
+class Repeat(Value):
+    """Whether new and changed cases are run again at once, to see a flake on the day it is written."""
+
+    most: Annotated[int, Field(ge=0, le=100)] = Field(0, description="further attempts of a new case; 0 is off")
+    budget: Timeout = Field(30.0, description="time for all of them together")
+
+
 class Tests(Value):
     """What proves that the revision works."""
 
@@ -159,6 +178,8 @@ class Tests(Value):
     suites: tuple[Suite, ...] | None = Field(
         None, description="detected when left out; `[]`: none is wanted, which is shown and does not stop a release"
     )
+    quarantine: Quarantine = Field(Quarantine(), description="how flaky cases may be set aside for a time")
+    repeat: Repeat = Field(Repeat(), description="whether new cases are run again at once, to see whether they flake")
 
     @model_validator(mode="after")
     def _names_differ(self) -> Tests:

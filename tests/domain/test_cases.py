@@ -90,3 +90,15 @@ def test_a_bad_case_more_never_improves_the_outcome(attempts: Sequence[Attempt])
 
 def test_a_case_prints_as_pytest_takes_it() -> None:
     assert str(CaseId(suite="s", file="a/t.py", classname="A::B", name="c[1]")) == "a/t.py::A::B::c[1]"
+
+
+def test_a_repetition_decides_nothing_and_shows_a_flake() -> None:
+    repeats = [
+        attempt("a", status, number).model_copy(update={"repeat": True})
+        for number, status in ((2, Status.PASSED), (3, Status.FAILED))
+    ]
+    verdict = judge(SuiteReport(suite="unit", attempts=(attempt("a", Status.PASSED), *repeats)))
+    assert verdict.outcome is Outcome.PASS and verdict.metrics["flaky"] == 1 and verdict.metrics["passed"] == 1
+    assert "1 passed and failed when repeated, the first: t.py::a" in verdict.reasons
+    verdict = judge(SuiteReport(suite="unit", attempts=(attempt("a", Status.FAILED), repeats[0])))
+    assert verdict.outcome is Outcome.FAIL
