@@ -20,6 +20,8 @@ _SECTIONS = {
     "Tests": "tests",
     "Suite": "tests.suites[]",
     "Coverage": "tests.suites[].coverage",
+    "Quarantine": "tests.quarantine",
+    "Repeat": "tests.repeat",
     "Load": "load",
     "Scenario": "load.scenario",
     "Request": "load.scenario.requests[], environments.*.verify.smoke[]",
