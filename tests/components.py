@@ -59,6 +59,17 @@ def _package_index() -> str | None:
     return None if answered else "pip reaches no package index (see `pip config list`)"
 
 
+def _npm_registry() -> str | None:
+    if not shutil.which("npm"):
+        return "npm not on PATH (apt-get install npm)"
+    try:
+        ask = ["npm", "ping", "--fetch-retries=0", "--fetch-timeout=10000"]
+        answered = subprocess.run(ask, capture_output=True, timeout=30).returncode == 0
+    except subprocess.TimeoutExpired:
+        answered = False
+    return None if answered else "npm reaches no registry (see `npm config get registry`)"
+
+
 COMPONENTS: dict[str, Probe] = {
     "bandit": _module("bandit"),
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
@@ -67,6 +78,7 @@ COMPONENTS: dict[str, Probe] = {
     "k6": _on_path("k6", fix="make tools"),
     "locust": _module("locust"),
     "node": _on_path("node", fix="apt-get install nodejs"),
+    "npm-registry": _npm_registry,
     "package-index": _package_index,
     "pip-audit": _module("pip_audit"),
     "postgres": _postgres,

@@ -31,10 +31,12 @@ def _isolate() -> None:
             del os.environ[name]
     home = SCRATCH / "home"
     home.mkdir()
-    # How this machine reaches its package index and its Docker engine is no state of ours: it stays.
+    # How this machine reaches its package indexes and its Docker engine is no state of ours: it stays.
     for name, path in {
         "PIP_CONFIG_FILE": before / ".config/pip/pip.conf",
         "PIP_CACHE_DIR": before / ".cache/pip",
+        "NPM_CONFIG_USERCONFIG": before / ".npmrc",
+        "NPM_CONFIG_CACHE": before / ".npm",
         "DOCKER_CONFIG": before / ".docker",
     }.items():
         if path.exists():

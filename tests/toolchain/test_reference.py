@@ -17,7 +17,7 @@ from toolchain.loadgens import LoadRequest, k6
 from toolchain.registry import known
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
-PAGES = {"scanners.md": "toolchain.scanners", "load.md": "toolchain.loadgens"}
+PAGES = {"scanners.md": "toolchain.scanners", "load.md": "toolchain.loadgens", "runners.md": "toolchain.runners"}
 
 
 def blocks(page: str, language: str) -> list[str]:

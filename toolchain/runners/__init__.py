@@ -12,7 +12,10 @@ from toolchain.command import Command, Ran
 
 
 class RunRequest(Value):
-    """One shard of one suite. `selection` are case ids or paths to run; empty for all of the suite's paths."""
+    """One shard of one suite. `selection` are case ids or paths to run; empty for all of the suite's paths.
+
+    `shard` is (index from 1, total) for a runner that says `DIVIDES = True`: it divides the suite by itself.
+    """
 
     suite: Suite
     root: Path
@@ -20,6 +23,7 @@ class RunRequest(Value):
     interpreter: Path | None = None
     selection: tuple[str, ...] = ()
     timeout: float = 1800.0
+    shard: tuple[int, int] | None = None
 
 
 class Runner(Protocol):

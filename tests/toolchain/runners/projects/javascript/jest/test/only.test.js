@@ -1,0 +1,2 @@
+test.only("shown", () => {});
+test("hidden", () => {});

@@ -1,0 +1,50 @@
+"""Jest, the one that the project depends on. Its JSON report goes to a file, where no test's output can get into it."""
+
+from __future__ import annotations
+
+from domain.cases import Status, SuiteReport
+from toolchain.command import Command, Ran
+from toolchain.runners import RunRequest
+from toolchain.runners import _javascript as javascript
+from toolchain.runners import _javascript_json as json_report
+
+TOOL = "jest"
+DIVIDES = True
+
+_STATUS = {
+    "passed": Status.PASSED,
+    "failed": Status.FAILED,
+    "pending": Status.SKIPPED,
+    "skipped": Status.SKIPPED,
+    "disabled": Status.SKIPPED,
+    "todo": Status.SKIPPED,
+}
+
+
+def command(request: RunRequest) -> Command:
+    """Paths go in as expressions that match just them: Jest takes every path for one. Our options come last."""
+    suite, report = request.suite, request.out / "report.json"
+    ours = ["--ci", "--json", f"--outputFile={report}"]
+    if request.shard:
+        ours.append(f"--shard={request.shard[0]}/{request.shard[1]}")
+    if suite.workers:
+        ours.append(f"--maxWorkers={suite.workers}")
+    if name := javascript.pattern(request.selection):
+        ours.append(f"--testNamePattern={name}")
+    root = request.root.resolve()
+    chosen = (f"^{javascript.escaped(str(root / p))}(/|$)" for p in javascript.paths(suite, request.selection))
+    return Command(
+        argv=(javascript.binary(request.root, TOOL), *suite.args, *ours, *chosen),
+        cwd=request.root,
+        environment=javascript.environment(suite),
+        timeout=request.timeout,
+        report=report,
+    )
+
+
+def parse(ran: Ran, request: RunRequest) -> SuiteReport:
+    """Every case that was read, and every reason not to believe that these are all."""
+    read, results = json_report.read(TOOL, _STATUS, ran, request)
+    if results is not None and (missing := results.numTotalTestSuites - len(results.testResults)) > 0:
+        read = read.model_copy(update={"problems": (*read.problems, f"{missing} file(s) are not in the report")})
+    return javascript.report(TOOL, read, ran, request)

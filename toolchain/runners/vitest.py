@@ -1,0 +1,47 @@
+"""Vitest, the one that the project depends on. Its JSON says `success` when a worker died: every case must end."""
+
+from __future__ import annotations
+
+from domain.cases import Status, SuiteReport
+from toolchain.command import Command, Ran
+from toolchain.runners import RunRequest
+from toolchain.runners import _javascript as javascript
+from toolchain.runners import _javascript_json as json_report
+
+TOOL = "vitest"
+DIVIDES = True
+
+_STATUS = {
+    "passed": Status.PASSED,
+    "failed": Status.FAILED,
+    "skipped": Status.SKIPPED,
+    "todo": Status.SKIPPED,
+    # Queued or running when the report was written, hence never ended. Jest means "skipped" by the same word.
+    "pending": Status.CRASHED,
+}
+
+
+def command(request: RunRequest) -> Command:
+    """An `.only` is allowed and told in a note: in CI Vitest takes it for an error. Our options come last."""
+    suite, report = request.suite, request.out / "report.json"
+    ours = ["--allowOnly", "--reporter=default", "--reporter=json", f"--outputFile.json={report}"]
+    if request.shard:
+        ours.append(f"--shard={request.shard[0]}/{request.shard[1]}")
+    if suite.workers:
+        ours.append(f"--maxWorkers={suite.workers}")
+    if name := javascript.pattern(request.selection):
+        ours.append(f"--testNamePattern={name}")
+    chosen = javascript.paths(suite, request.selection)
+    return Command(
+        argv=(javascript.binary(request.root, TOOL), "run", *suite.args, *ours, *chosen),
+        cwd=request.root,
+        environment=javascript.environment(suite),
+        timeout=request.timeout,
+        report=report,
+    )
+
+
+def parse(ran: Ran, request: RunRequest) -> SuiteReport:
+    """Every case that was read, and every reason not to believe that these are all."""
+    read, _ = json_report.read(TOOL, _STATUS, ran, request)
+    return javascript.report(TOOL, read, ran, request)
