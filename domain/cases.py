@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.verdict import Outcome, Value, Verdict
 
 
@@ -70,6 +72,7 @@ class SuiteReport(Value):
     """A runner's whole report. `complete` is False when it was cut off: what was read is kept, and cannot be PASS.
 
     `problems` are reasons not to believe it; `notes` are facts that a person wants to know and that decide nothing.
+    `unlisted` counts cases that are not in `attempts`, because a report was huge; what is bad is always listed first.
     """
 
     suite: str
@@ -80,6 +83,7 @@ class SuiteReport(Value):
     seconds: float = 0.0
     workers: int = 1
     deselected: int = 0
+    unlisted: dict[Status, int] = Field(default_factory=dict)
 
 
 def final(attempts: Sequence[Attempt]) -> dict[CaseId, Attempt]:
@@ -100,6 +104,7 @@ def judge(report: SuiteReport, quarantined: SetAside | None = None) -> Verdict:
     excused = set(aside.cases)
     last = final(report.attempts)
     counts = Counter(attempt.status for attempt in last.values())
+    counts.update(report.unlisted)
     first_bad: dict[CaseId, Attempt] = {}  # in order: the words must not vary
     for attempt in report.attempts:
         if attempt.status.bad:
@@ -108,7 +113,7 @@ def judge(report: SuiteReport, quarantined: SetAside | None = None) -> Verdict:
     bad = [attempt for attempt in last.values() if attempt.status.bad]
     counted = [attempt for attempt in bad if attempt.case not in excused]
     metrics = {status.value: float(counts.get(status, 0)) for status in Status}
-    metrics |= {"cases": float(len(last)), "flaky": float(len(flaky)), "seconds": report.seconds}
+    metrics |= {"cases": float(counts.total()), "flaky": float(len(flaky)), "seconds": report.seconds}
     metrics["quarantined"] = float(len(bad) - len(counted))
     told = ", ".join(f"{counts[s]} {s}" for s in Status if counts.get(s)) or "no case"
     reasons = [f"{told} in {report.seconds:.1f} s"]
@@ -119,7 +124,11 @@ def judge(report: SuiteReport, quarantined: SetAside | None = None) -> Verdict:
         again = [case for case in flaky if first_bad[case].repeat]
         reasons.append(f"{len(again)} passed and failed when repeated, the first: {again[0]}")
     reasons += aside.reasons
-    if counted:
+    unlisted = sum(count for status, count in report.unlisted.items() if status.bad)
+    if unlisted and not counted:
+        outcome = Outcome.FAIL
+        reasons.append(f"{unlisted} bad cases are not listed")
+    elif counted:
         outcome = Outcome.FAIL
         said = counted[0].message.splitlines()[0] if counted[0].message else counted[0].status
         reasons.append(f"first bad: {counted[0].case}: {said}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def merged(suite: str, reports: Sequence[SuiteReport]) -> SuiteReport:
         complete=all(report.complete for report in reports),
         problems=tuple(problem for report in reports for problem in report.problems),
         seconds=max((report.seconds for report in reports), default=0.0),
+        unlisted=dict(sum((Counter(report.unlisted) for report in reports), Counter())),
     )
 
 

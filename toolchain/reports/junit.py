@@ -1,262 +1,180 @@
 """Reads JUnit XML, which nearly every test framework writes, and which nobody should trust.
 
-A stream, so that memory stays bounded however large the report or one case's output is. Entities and document types are
-refused (defusedxml). A report that is cut off or damaged gives what was read up to there, and says so.
+A stream, so that memory stays bounded however large the report or one case's output is: `stream` gives the attempts one
+by one, `read` keeps what decides and counts the rest. Entities and document types are refused. A report that is cut off
+or damaged gives what was read up to there, and says so.
 
-No standard defines the format; this reads what pytest, Jest, Vitest, Mocha, Maven Surefire and gotestsum write.
+No standard defines the format. The dialects that are known here are in docs/reference/runners.md.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from domain.cases import Attempt, Status
+from toolchain.reports._junit_case import CRASHED, PROBLEM, Case, seconds
+from toolchain.reports._junit_suites import Suites
+from toolchain.reports._lean import Strings
+from toolchain.reports._xml import MAX_BYTES, Feed
+from toolchain.reports.report import MAX_NAME, MAX_TEXT, Kept, Names, Report, Summary, Text
 
-from domain.cases import Attempt, CaseId, Status
-from domain.verdict import Value
-
-MAX_BYTES = 1 << 30
-MAX_TEXT = 16_000
-MAX_NAME = 2_000
-_CHUNK = 1 << 16
-_TEXTS = ("failure", "error", "skipped", "system-out", "system-err")
-# Maven Surefire's words for a case that ran more than once: what failed before it passed, or after it first failed.
-_EARLIER = {"flakyFailure": Status.FAILED, "flakyError": Status.ERROR}
-_LATER = {"rerunFailure": Status.FAILED, "rerunError": Status.ERROR}
-_AGAIN = _EARLIER | _LATER
-# Our own words, written by junit_xml.py: a crash, which JUnit does not know, and a reason not to believe the run.
-CRASHED = "tes.crashed"
-PROBLEM = "tes.problem"
-
-
-class Report(Value):
-    """What was read. `declared` is the number of tests the report claims to hold, None when it does not say.
-
-    `fewest` and `most` are the numbers it may claim, given the cases: pytest counts a case that failed both in its
-    call and in its teardown once or twice, depending on its version.
-    """
-
-    attempts: tuple[Attempt, ...] = ()
-    declared: int | None = None
-    fewest: int = 0
-    most: int = 0
-    complete: bool = True
-    problems: tuple[str, ...] = ()
-
-
-class _Text:
-    """The beginning and the end of a text that may be endless."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.head, self.tail, self.size = limit, "", "", 0
-
-    def add(self, more: str) -> None:
-        self.size += len(more)
-        room = self.limit // 2 - len(self.head)
-        self.head += more[: max(0, room)]
-        rest = more[max(0, room) :]
-        if rest:
-            self.tail = (self.tail + rest)[-self.limit // 2 :]
-
-    def __str__(self) -> str:
-        cut = self.size - len(self.head) - len(self.tail)
-        return f"{self.head}\n[... {cut} characters left out ...]\n{self.tail}" if cut else self.head + self.tail
-
-
-class _Case:
-    def __init__(self, attributes: dict[str, str]) -> None:
-        self.attributes = attributes
-        self.kinds: list[tuple[str, dict[str, str]]] = []
-        self.texts: dict[str, _Text] = {}
-        self.again: list[tuple[str, dict[str, str], _Text]] = []
-
-    @property
-    def problem(self) -> str:
-        """What it says of the whole run, when it is no case."""
-        return next((said.get("message", "") for _, said in self.kinds if said.get("type") == PROBLEM), "")
-
-    def attempts(self, suite: str) -> list[Attempt]:
-        """All of them in order; Surefire's own element is the last when it passed on retry, and the first otherwise."""
-        main = self.attempt(suite)
-        if not self.again:
-            return [main]
-        earlier: list[Attempt] = []
-        later: list[Attempt] = []
-        for tag, said, text in self.again:
-            status = Status.CRASHED if said.get("type") == CRASHED else _AGAIN[tag]
-            message = said.get("message", "")[:MAX_TEXT]
-            one = Attempt(case=main.case, status=status, message=message, output=str(text).strip("\n"))
-            (earlier if tag in _EARLIER else later).append(one)
-        found = [*earlier, main, *later]
-        return [one.model_copy(update={"number": number}) for number, one in enumerate(found, 1)]
-
-    def attempt(self, suite: str) -> Attempt:
-        """Its worst word counts: failure over error over skipped."""
-        told = {kind: attributes for kind, attributes in reversed(self.kinds)}
-        status = Status.PASSED
-        if "failure" in told:
-            status = Status.FAILED
-        elif "error" in told:
-            status = Status.CRASHED if told["error"].get("type") == CRASHED else Status.ERROR
-        elif "skipped" in told:
-            status = Status.SKIPPED
-            if told["skipped"].get("type") == "pytest.xfail":
-                status = Status.XFAILED
-            elif told["skipped"].get("message") == "xfail-marked test passes unexpectedly":
-                status = Status.XPASSED
-        why = next((told[kind] for kind in ("failure", "error", "skipped") if kind in told), {})
-        texts = [str(self.texts[kind]).strip("\n") for kind in _TEXTS if kind in self.texts]
-        message = why.get("message", "") or next((line for text in texts for line in text.splitlines() if line), "")
-        get = self.attributes.get
-        return Attempt(
-            case=CaseId(
-                suite=suite,
-                file=get("file", "")[:MAX_NAME],
-                classname=get("classname", "")[:MAX_NAME],
-                name=get("name", "")[:MAX_NAME],
-            ),
-            status=status,
-            seconds=_seconds(get("time", "")),
-            message=message[:MAX_TEXT] if why else "",
-            output="\n".join(text for text in texts if text),
-        )
-
-
-def _seconds(text: str) -> float:
-    # Surefire writes 1,234.5 in some locales.
-    try:
-        value = float(text.replace(",", ""))
-    except ValueError:
-        return 0.0
-    return value if math.isfinite(value) and value >= 0 else 0.0
+__all__ = ["CRASHED", "MAX_BYTES", "MAX_NAME", "MAX_TEXT", "PROBLEM", "Report", "Stream", "read", "seconds", "stream"]
+_ROOTS = ("testsuites", "testsuite")
 
 
 class _Reader:
-    """The parser's target: called for every tag and piece of text."""
+    """The parser's target: called for every tag and piece of text. Finished attempts wait in `ready`."""
 
-    def __init__(self, suite: str) -> None:
-        self.suite = suite
-        self.attempts: list[Attempt] = []
-        self.seen: Counter[CaseId] = Counter()
-        self.declared: list[int | None] = []
-        self.total: int | None = None
-        self.twice = self.torn_down = 0
-        self.case: _Case | None = None
-        self.text: _Text | None = None
-        self.nested = False
-        self.unnamed = 0
-        self.elements = 0
+    def __init__(self, suite: str, names: Names) -> None:
+        self.suite, self.names = suite, names
+        self.suites, self.strings = Suites(), Strings()
+        self.ready: deque[Attempt] = deque()
+        self.last: Attempt | None = None  # held back: pytest may say more of it
+        self.cases: list[Case] = []
+        self.text: Text | None = None
+        self.wants_text = False
+        self.elements = self.twice = self.torn_down = self.unnamed = self.bad = self.skipped = 0
         self.told: list[str] = []
         self.root = ""
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        tag = tag.rpartition("}")[2]
-        self.root = self.root or tag
-        if tag == "testsuite":
-            if self.declared:
-                self.declared[-1] = None  # its own number only sums up its suites'
-            number = attributes.get("tests", "")
-            self.declared.append(int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None)
-        elif tag == "testcase":
-            self.case = _Case(attributes)
-        elif self.case is not None and tag in _AGAIN:
-            self.text = _Text(MAX_TEXT)
-            self.case.again.append((tag, attributes, self.text))
-            self.nested = True
-        elif self.case is not None and tag in _TEXTS and not self.nested:
-            if tag in ("failure", "error", "skipped"):
-                self.case.kinds.append((tag, attributes))
-            self.text = self.case.texts.setdefault(tag, _Text(MAX_TEXT))
+        if not self.root:
+            self.root = tag
+            self.suites.root(tag, attributes)
+        if tag == "testcase":
+            self.cases.append(Case(attributes, self.suites.classname, self.suites.file))
+        elif self.cases:
+            self.cases[-1].start(tag, attributes)
+        elif tag == "testsuite":
+            self.suites.start(attributes)
+            return
+        elif tag == "property" and attributes.get("name") == "go.version":
+            self.suites.reruns = True
+        self._listen()
 
     def data(self, text: str) -> None:
         if self.text is not None:
             self.text.add(text)
 
     def end(self, tag: str) -> None:
-        tag = tag.rpartition("}")[2]
-        if tag in _AGAIN or (tag in _TEXTS and not self.nested):
-            self.text, self.nested = None, False
-        elif tag == "testcase" and self.case is not None:
-            self._keep(self.case)
-            self.case = None
-        elif tag == "testsuite" and (number := self.declared.pop()) is not None:
-            self.total = (self.total or 0) + number
+        if tag == "testcase" and self.cases:
+            self._keep(self.cases.pop())
+        elif self.cases:
+            self.cases[-1].end(tag)
+        elif tag == "testsuite":
+            self.suites.end()
+            return
+        self._listen()
 
-    def _keep(self, case: _Case) -> None:
+    def _listen(self) -> None:
+        self.text = self.cases[-1].text if self.cases else None
+        self.wants_text = self.text is not None
+
+    def _keep(self, case: Case) -> None:
         self.elements += 1
+        self.suites.case()
         if case.problem:
             self.told.append(case.problem)
             return
-        attempt, *more = case.attempts(self.suite)
+        attempt, *more = case.attempts(self.suite, self.strings)
         if not attempt.case.name:
             # pytest leaves one behind for the case in which pytest.exit() was called. It must not count as passed.
             self.unnamed += 1
             return
-        torn_down = any(kind == "error" and "teardown" in said.get("message", "") for kind, said in case.kinds)
-        last = self.attempts[-1] if self.attempts else None
-        if last is not None and last.case == attempt.case and last.status is Status.FAILED and torn_down:
-            # pytest writes a case that fails in its call and again in its teardown as two.
-            self.twice += 1
-            output = f"{last.output}\n{attempt.output}"
-            self.attempts[-1] = last.model_copy(
-                update={"message": f"{last.message}\n{attempt.message}", "output": output}
-            )
+        if self._torn_down(case, attempt):
             return
-        self.torn_down += torn_down
-        self.seen[attempt.case] += 1
-        if (count := self.seen[attempt.case]) > 1:
+        count = self.names.count(attempt.case)
+        if count > 1 and self.suites.reruns:
+            attempt = attempt.model_copy(update={"number": count})
+        elif count > 1:
             apart = attempt.case.model_copy(update={"name": f"{attempt.case.name} (#{count})"})
-            attempt = attempt.model_copy(update={"case": apart})
-        self.attempts.append(attempt)
-        self.attempts += (one.model_copy(update={"case": attempt.case}) for one in more)
+            attempt, *more = (one.model_copy(update={"case": apart}) for one in (attempt, *more))
+        self.flush()
+        self.ready.extend((attempt, *more)[:-1])
+        self.last = more[-1] if more else attempt
+        if attempt.status is not Status.PASSED:
+            self.skipped += not attempt.status.bad
+            self.bad += any(one.status.bad for one in (attempt, *more))
 
-    def close(self) -> None:
-        return None
+    def _torn_down(self, case: Case, attempt: Attempt) -> bool:
+        """pytest writes a case that fails in its call and again in its teardown as two: they are one."""
+        torn_down, last = case.torn_down, self.last
+        self.torn_down += torn_down
+        if not torn_down or last is None or last.case != attempt.case or last.status is not Status.FAILED:
+            return False
+        self.torn_down -= 1
+        self.twice += 1
+        both = {"message": f"{last.message}\n{attempt.message}", "output": f"{last.output}\n{attempt.output}"}
+        self.last = last.model_copy(update=both)
+        return True
+
+    def flush(self) -> None:
+        if self.last is not None:
+            self.ready.append(self.last)
+            self.last = None
 
 
-def read(path: Path, suite: str, *, max_bytes: int = MAX_BYTES) -> Report:
-    """The report at a path. One that is missing, empty, damaged or huge is told in `problems`, never raised."""
-    reader = _Reader(suite)
-    problems: list[str] = []
-    complete = False
-    parser = DefusedXMLParser(target=reader, forbid_dtd=True)
-    size = 0
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_CHUNK):
-                size += len(block)
-                if size > max_bytes:
-                    problems.append(f"the report {path.name} is larger than {max_bytes} bytes; the rest was not read")
-                    break
-                parser.feed(block)
-            else:
-                parser.close()
-                complete = True
-    except FileNotFoundError:
-        problems.append(f"there is no report {path.name}")
-    except OSError as error:
-        problems.append(f"the report {path.name} cannot be read: {error.strerror}")
-    except ParseError as error:
-        what = "is empty" if size == 0 else f"is cut off or damaged ({error})"
-        problems.append(f"the report {path.name} {what}")
-    except DefusedXmlException as error:
-        problems.append(f"the report {path.name} is refused: it defines entities or a document type ({error})")
-    except (ValueError, LookupError) as error:  # an encoding that it claims and that nobody knows
-        problems.append(f"the report {path.name} cannot be decoded: {error}")
-    if complete and reader.root not in ("testsuites", "testsuite"):
-        problems.append(f"the report {path.name} is not JUnit XML: it begins with <{reader.root}>")
-    if reader.unnamed:
-        problems.append(f"{reader.unnamed} case(s) in the report {path.name} have no name")
-    problems += reader.told
-    return Report(
-        attempts=tuple(reader.attempts),
-        declared=reader.total if complete else None,
-        fewest=reader.elements - reader.twice,
-        most=reader.elements + reader.torn_down,
-        complete=complete,
-        problems=tuple(problems),
-    )
+class Stream(Iterator[Attempt]):
+    """The attempts of a report, one by one, and `summary` once they have all been taken (None until then).
+
+    Its memory does not grow with the report, but for 8 bytes a case, to tell cases of one name apart.
+    """
+
+    def __init__(self, path: Path, suite: str, max_bytes: int = MAX_BYTES, names: Names | None = None) -> None:
+        self.path = path
+        self.summary: Summary | None = None
+        self._reader = _Reader(suite, names or Names())
+        self._feed = Feed(path, self._reader, max_bytes)
+        self._attempts = self._all()
+
+    def __next__(self) -> Attempt:
+        return next(self._attempts)
+
+    def _all(self) -> Iterator[Attempt]:
+        ready = self._reader.ready
+        for _ in self._feed.blocks():
+            while ready:
+                yield ready.popleft()
+        self._reader.flush()
+        yield from ready
+        self.summary = self._summary()
+
+    def _summary(self) -> Summary:
+        reader, feed, name = self._reader, self._feed, self.path.name
+        problems = [feed.problem] if feed.problem else []
+        if feed.complete and reader.root not in _ROOTS:
+            problems.append(f"the report {name} is not JUnit XML: it begins with <{reader.root}>")
+        if reader.unnamed:
+            problems.append(f"{reader.unnamed} case(s) in the report {name} have no name")
+        return Summary(
+            declared=reader.suites.declared if feed.complete else None,
+            fewest=reader.elements - reader.twice,
+            most=reader.elements + reader.torn_down + max(0, reader.suites.claims_skipped - reader.skipped),
+            claims_bad=reader.suites.claims_bad,
+            bad=reader.bad,
+            complete=feed.complete,
+            problems=(*problems, *reader.told),
+            notes=(feed.note,) if feed.note else (),
+        )
+
+
+def stream(path: Path, suite: str, *, max_bytes: int = MAX_BYTES, names: Names | None = None) -> Stream:
+    """The attempts of the report at a path, one by one; `.summary` tells at the end whether to believe them.
+
+    `names` is shared by the readers of several reports of one suite, to keep equal names in different files apart.
+    """
+    return Stream(path, suite, max_bytes, names)
+
+
+def read(path: Path, suite: str, *, max_bytes: int = MAX_BYTES, names: Names | None = None) -> Report:
+    """The report at a path. One that is missing, empty, damaged or huge is told in `problems`, never raised.
+
+    Of a huge one the texts and the good cases beyond a limit are not kept: see `toolchain.reports.report.Kept`.
+    """
+    attempts, kept = stream(path, suite, max_bytes=max_bytes, names=names), Kept()
+    for attempt in attempts:
+        kept.add(attempt)
+    assert attempts.summary is not None  # nosec B101: it is there once the attempts have been taken
+    return kept.report(attempts.summary)
