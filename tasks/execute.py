@@ -29,7 +29,7 @@ _KEPT = {
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR", "LANG", "TERM", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY",
     "no_proxy", "http_proxy", "https_proxy", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CI",
 }  # fmt: skip
-_KEPT_PREFIXES = ("LC_", "PIP_", "SSL_CERT_", "DOCKER_", "XDG_", "UV_", "TRIVY_")
+_KEPT_PREFIXES = ("LC_", "PIP_", "NPM_CONFIG_", "SSL_CERT_", "DOCKER_", "XDG_", "UV_", "TRIVY_")
 
 
 def clean_environment(source: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -10,6 +10,7 @@ from toolchain.runners import _javascript_json as json_report
 
 TOOL = "jest"
 DIVIDES = True
+ENVIRONMENT = "node_modules"
 
 _STATUS = {
     "passed": Status.PASSED,

@@ -13,6 +13,7 @@ from toolchain.runners import _javascript_journal as journal
 
 TOOL = "mocha"
 DIVIDES = True
+ENVIRONMENT = "node_modules"
 
 _REPORTER = Path(__file__).with_name("_mocha_reporter.cjs")
 

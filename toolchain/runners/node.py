@@ -12,6 +12,7 @@ from toolchain.runners import _javascript_journal as journal
 
 TOOL = "node"
 DIVIDES = True
+ENVIRONMENT = "node_modules"
 
 _REPORTER = Path(__file__).with_name("_node_reporter.cjs")
 
