@@ -65,11 +65,13 @@ def cases(
 
 
 def _numbered(run_id: str, stage: str | None) -> Select[Any]:
-    """Attempts of a run, numbered backwards within each case, quotes behind all that was executed."""
+    """Attempts of a run, numbered backwards within each case; behind them repetitions, which decide nothing, and
+    quotes last of all."""
     case_of = (col(AttemptRow.stage), col(AttemptRow.case_id))
     made = col(AttemptRow.reused).is_(False)
     order = (
         col(AttemptRow.reused),
+        col(AttemptRow.repeat),
         col(AttemptRow.recorded).desc(),
         col(AttemptRow.number).desc(),
         col(AttemptRow.key),

@@ -6,6 +6,7 @@ from records.tables.case import CaseRow
 from records.tables.finding import FindingRow
 from records.tables.load_summary import LoadSummaryRow
 from records.tables.project import ProjectRow
+from records.tables.quarantine import QuarantineRow
 from records.tables.release import ReleaseRow
 from records.tables.rollout import RolloutRow
 from records.tables.rollout_step import RolloutStepRow
@@ -19,6 +20,7 @@ __all__ = [
     "FindingRow",
     "LoadSummaryRow",
     "ProjectRow",
+    "QuarantineRow",
     "ReleaseRow",
     "RolloutRow",
     "RolloutStepRow",

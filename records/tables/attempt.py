@@ -23,15 +23,22 @@ def attempt_key(run_id: str, stage: str, case_key: str, attempt: Attempt) -> str
     return digest(run_id, stage)[:8] + case_key[:12] + digest(run_id, stage, *said, *where)[:20]
 
 
+# As text: only a condition with the same constants lets a database use the index.
+BAD = text("status IN ('failed', 'error', 'crashed')")
+
+
 class AttemptRow(SQLModel, table=True):
     """`recorded` orders executions of a stage, `number` the attempts of one execution. `started` is in seconds since
     the epoch, 0 where nobody says. A `reused` row quotes an earlier result: it is no execution, and in no statistic.
+    A `repeat` decided nothing: it was made to see whether the case is flaky.
     """
 
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_run_id_stage", "run_id", "stage"),
         Index("ix_attempts_case_id_recorded", "case_id", "recorded"),
+        # Of a thousand attempts a few are bad, and they are what is asked for.
+        Index("ix_attempts_bad", "recorded", sqlite_where=BAD, postgresql_where=BAD),
     )
 
     key: str = Field(primary_key=True, sa_type=CleanText)
@@ -47,3 +54,4 @@ class AttemptRow(SQLModel, table=True):
     started: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
     worker: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": text("''")})
     reused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    repeat: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

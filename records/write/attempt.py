@@ -51,6 +51,7 @@ def record_attempts(run_id: str, stage: str, attempts: Iterable[Attempt]) -> Non
                 "started": finite(attempt.started),
                 "worker": attempt.worker,
                 "reused": attempt.reused,
+                "repeat": attempt.repeat,
             }
             for attempt in given
         )

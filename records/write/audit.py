@@ -21,21 +21,27 @@ def audit(actor: str, action: str, subject: str, detail: Mapping[str, Any] | Non
     """Append who did what to what; `detail` must be JSON and hold no secret. The entry's hash: whoever keeps it
     elsewhere can later prove that nothing up to here was changed or cut off."""
     with writing() as session:
-        _one_at_a_time(session)
-        last = session.exec(select(AuditEntryRow).order_by(col(AuditEntryRow.id).desc()).limit(1)).first()
-        entry = AuditEntryRow(
-            id=last.id + 1 if last else 1,
-            at=now(),
-            actor=clean(actor),
-            action=clean(action),
-            subject=clean(subject),
-            detail=json.dumps(detail or {}, sort_keys=True, separators=(",", ":")),
-            prev_hash=last.hash if last else GENESIS,
-            hash="",
-        )
-        entry.hash = entry.digest()
-        session.add(entry)
-        return entry.hash
+        return append(session, actor, action, subject, detail)
+
+
+def append(session: Session, actor: str, action: str, subject: str, detail: Mapping[str, Any] | None = None) -> str:
+    """`audit` in the transaction of the deed itself: both are kept, or neither."""
+    _one_at_a_time(session)
+    last = session.exec(select(AuditEntryRow).order_by(col(AuditEntryRow.id).desc()).limit(1)).first()
+    entry = AuditEntryRow(
+        id=last.id + 1 if last else 1,
+        at=now(),
+        actor=clean(actor),
+        action=clean(action),
+        subject=clean(subject),
+        detail=json.dumps(detail or {}, sort_keys=True, separators=(",", ":")),
+        prev_hash=last.hash if last else GENESIS,
+        hash="",
+    )
+    entry.hash = entry.digest()
+    session.add(entry)
+    session.flush()
+    return entry.hash
 
 
 def _one_at_a_time(session: Session) -> None:

@@ -1,0 +1,160 @@
+"""What became of cases over a project's latest runs: what `domain/flakiness.py` judges by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from domain.cases import CaseId, Status
+from domain.flakiness import Seen, storms
+from records.session import reading
+from records.tables import AttemptRow, CaseRow, RunRow, StageRow
+from records.tables.attempt import BAD
+from records.tables.case import case_key
+
+RUNS = 300
+"""A history is that of the latest so many runs of a project."""
+CASES = 1000
+"""Cases whose histories are read: those that failed in most runs."""
+_AT_ONCE = 400  # parameters in one statement; a database has a limit
+
+
+@dataclass(frozen=True)
+class Known:
+    """A case with its key in the records."""
+
+    id: str
+    case: CaseId
+
+
+@dataclass(frozen=True)
+class Window:
+    """A project's latest runs: since when, the content each tested (digest, "" when unknown), and the storms."""
+
+    since: datetime | None
+    contents: dict[str, str]
+    storms: frozenset[str]
+
+
+def suspects(project: str, suite: str | None = None, *, runs: int = RUNS, limit: int = CASES) -> list[Known]:
+    """The cases that were bad in one of the project's latest runs, those with the most bad runs first."""
+    with reading() as session:
+        window = _window(session, project, runs)
+        if window.since is None:
+            return []
+        times = func.count(func.distinct(col(AttemptRow.run_id)))
+        query = (
+            select(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+            .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
+            .where(BAD, col(AttemptRow.recorded) >= window.since, col(AttemptRow.reused).is_(False))
+            .where(col(CaseRow.project) == project)
+            .group_by(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+            .order_by(times.desc(), col(CaseRow.id))
+            .limit(limit)
+        )
+        if suite is not None:
+            query = query.where(col(CaseRow.suite) == suite)
+        return [known(row) for row in session.connection().execute(query)]
+
+
+def histories(project: str, case_ids: Iterable[str], *, runs: int = RUNS) -> dict[str, list[Seen]]:
+    """Every attempt at these cases in the project's latest runs, in no order, by the case's key; no quotes."""
+    ids = sorted(set(case_ids))
+    found: dict[str, list[Seen]] = {key: [] for key in ids}
+    with reading() as session:
+        window = _window(session, project, runs)
+        if window.since is None:
+            return found
+        for start in range(0, len(ids), _AT_ONCE):
+            query = select(
+                col(AttemptRow.case_id),
+                col(AttemptRow.run_id),
+                col(AttemptRow.recorded),
+                col(AttemptRow.status),
+                col(AttemptRow.number),
+            ).where(
+                col(AttemptRow.case_id).in_(ids[start : start + _AT_ONCE]),
+                col(AttemptRow.recorded) >= window.since,
+                col(AttemptRow.reused).is_(False),
+            )
+            for case_id, run, recorded, status, number in session.connection().execute(query):
+                content, storm = window.contents.get(run, ""), run in window.storms
+                found[case_id].append(Seen(run, content, recorded.timestamp(), Status(status), number, storm))
+    return found
+
+
+def counted(project: str) -> dict[str, int]:
+    """How many cases each suite of a project is known to have."""
+    query = (
+        select(col(CaseRow.suite), func.count())
+        .where(col(CaseRow.project) == project)
+        .group_by(col(CaseRow.project), col(CaseRow.suite))
+    )
+    with reading() as session:
+        return {suite: count for suite, count in session.connection().execute(query)}
+
+
+def find_cases(project: str, text: str, suite: str | None = None, limit: int = 20) -> list[Known]:
+    """The cases that a person may mean: with that whole id (`file::class::name`), else with that name."""
+    parts = text.split("::")
+    query = select(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+    query = query.where(col(CaseRow.project) == project)
+    if suite is not None:
+        query = query.where(col(CaseRow.suite) == suite)
+    with reading() as session:
+        of_file = query.where(col(CaseRow.file) == parts[0]) if len(parts) > 1 else query
+        rows = [known(row) for row in session.connection().execute(of_file.where(_ends(parts)).limit(5000))]
+        exact = [one for one in rows if str(one.case) == text]
+        return (exact or [one for one in rows if one.case.name == text])[:limit]
+
+
+def known_among(project: str, cases: Iterable[CaseId]) -> set[CaseId]:
+    """Which of these cases some run has recorded."""
+    keys = {case_key(project, case): case for case in cases}
+    ids = sorted(keys)
+    found: set[CaseId] = set()
+    with reading() as session:
+        for start in range(0, len(ids), _AT_ONCE):
+            query = select(col(CaseRow.id)).where(col(CaseRow.id).in_(ids[start : start + _AT_ONCE]))
+            found.update(keys[key] for key in session.connection().execute(query).scalars())
+    return found
+
+
+def known(row: Any) -> Known:
+    """A case from its columns id, suite, file, classname, name."""
+    key, suite, file, classname, name = row
+    return Known(key, CaseId(suite=suite, file=file, classname=classname, name=name))
+
+
+def _ends(parts: Sequence[str]) -> Any:
+    # A parameter may hold `::`, too: what the last part is a part of, Python decides.
+    return col(CaseRow.name).contains(parts[-1], autoescape=True)
+
+
+def _window(session: Session, project: str, runs: int) -> Window:
+    query = (
+        select(col(RunRow.id), col(RunRow.source_digest), col(RunRow.opened))
+        .where(col(RunRow.project) == project)
+        .order_by(col(RunRow.opened).desc())
+        .limit(runs)
+    )
+    rows = session.connection().execute(query).all()
+    if not rows:
+        return Window(None, {}, frozenset())
+    counts: dict[str, tuple[int, int]] = {}
+    ids = [row[0] for row in rows]
+    for start in range(0, len(ids), _AT_ONCE):
+        stages = select(col(StageRow.run_id), col(StageRow.verdict)).where(
+            col(StageRow.run_id).in_(ids[start : start + _AT_ONCE]), col(StageRow.name).like("tests%")
+        )
+        for run, verdict in session.connection().execute(stages):
+            told = verdict.get("metrics", {})
+            bad = sum(int(told.get(name, 0)) for name in ("failed", "error", "crashed"))
+            before = counts.get(run, (0, 0))
+            counts[run] = (before[0] + bad, before[1] + int(told.get("cases", 0)))
+    return Window(rows[-1][2], {run: digest or "" for run, digest, _ in rows}, frozenset(storms(counts)))
