@@ -1,0 +1,87 @@
+"""What a forked worker must put right before it runs anything: what it shares with its siblings and must not."""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import os
+import signal
+import sys
+import weakref
+from typing import Any, Optional
+
+DUMP = getattr(signal, "SIGRTMIN", signal.SIGUSR2) + (7 if hasattr(signal, "SIGRTMIN") else 0)
+"""Sent to a worker that hangs: it writes the stacks of its threads, whatever it is doing. No test uses it."""
+
+_REPORTERS = ("_pytest.junitxml", "_pytest.terminalprogress", "_pytest.pastebin")
+
+
+def introduce(config: Any, number: int, count: int, run: str) -> None:
+    """What a worker of pytest-xdist would know of itself: plugins and fixtures ask for it."""
+    name = f"gw{number}"
+    config.workerinput = {"workerid": name, "workercount": count, "testrunuid": run, "mainargv": sys.argv}
+    config.workeroutput = {}
+    os.environ["PYTEST_XDIST_WORKER"] = name
+    os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(count)
+    os.environ["PYTEST_XDIST_TESTRUNUID"] = run
+
+
+def silence(config: Any) -> None:
+    """Nobody but the parent reports."""
+    manager = config.pluginmanager
+    reporter = manager.get_plugin("terminalreporter")
+    if reporter is not None:
+        manager.unregister(reporter)
+    for plugin in list(manager.get_plugins()):
+        if type(plugin).__module__ in _REPORTERS:
+            manager.unregister(plugin)
+    logging = manager.get_plugin("logging-plugin")
+    handler = getattr(logging, "log_cli_handler", None)
+    if handler is not None and hasattr(handler, "set_when"):
+        from _pytest.logging import _LiveLoggingNullHandler
+
+        logging.log_cli_handler = _LiveLoggingNullHandler()
+
+
+def forget_exits() -> None:
+    """What the parent registered for its own end is the parent's; what tests register from here on runs at the worker's."""
+    atexit._clear()
+    finalize: Any = weakref.finalize
+    for info in getattr(finalize, "_registry", {}).values():
+        info.atexit = False
+    finalize._registered_with_atexit = False
+
+
+def capture_apart(config: Any, path: str) -> None:
+    """Gives the worker capture files of its own behind the same Python objects: whoever holds on to `sys.stdout` goes
+    on writing to the right place. The files have names, so that the last words of a killed worker can be read."""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    for word, one in (("out", getattr(capturing, "out", None)), ("err", getattr(capturing, "err", None))):
+        if one is None or not hasattr(one, "targetfd_save"):
+            continue
+        fresh = os.open(f"{path}.{word}", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        os.dup2(fresh, one.tmpfile.fileno(), inheritable=False)
+        if getattr(one, "_state", "") == "started":
+            os.dup2(fresh, one.targetfd)
+        os.close(fresh)
+
+
+def temporary(config: Any, base: Optional[str], number: int) -> None:
+    """A base of its own for tmp_path, below the run's."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is None or base is None:
+        return
+    from pathlib import Path
+
+    own = Path(base) / f"popen-gw{number}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    factory._basetemp = own
+
+
+def last_words(path: str) -> None:
+    """Stacks, when it crashes or is asked for them, go to a file that the parent reads."""
+    file = open(path, "wb", buffering=0)  # noqa: SIM115 - open as long as the worker lives
+    faulthandler.enable(file)
+    faulthandler.register(DUMP, file, all_threads=True)
+    globals()["_kept"] = file

@@ -1,0 +1,421 @@
+"""The parent: collects down to files, forks workers, watches them, and reports what they journal.
+
+It runs no case itself, so that it stays as it was when a worker is needed in place of one that died.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from typing import Any, Dict, List, Optional, Set
+
+import pytest
+
+from . import replay
+from .board import NOBODY, Board
+from .crash import Crash, allowed
+from .gather import file_of, files, reordered, runs_of, whole_wanted
+from .hands import Hand, fork, spawn
+from .journal import Event, Journal, Tail
+from .options import processors
+from .plan import make_plan
+from .recorder import Recorder
+from .surface import DISTRIBUTION, Ignored
+from .worker import Plan, Todo, collecting
+
+PASSIVE = ("collectonly", "usepdb", "trace", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
+LOOK = 0.01
+SWEEPS = 3
+FRUITLESS = 8
+"""Deaths in a row without a single result, after which the run is given up."""
+
+
+class Controller:
+    """pytest's plugin in the parent."""
+
+    def __init__(self, options: Any, journal: Journal) -> None:
+        self.options, self.journal = options, journal
+        self.session: Any = None
+        self.nodes: List[Any] = []
+        self.items: Optional[List[Any]] = None
+        self.plan: Plan
+        self.board: Board
+        self.count = options.workers or processors()
+        self.start = options.start
+        self.hands: List[Hand] = []
+        self.incarnations = 0
+        self.cases: Dict[int, int] = {}
+        self.finished: Dict[int, Set[str]] = {}
+        self.seen: Set[Any] = set()
+        self.failed_again: Dict[int, Dict[str, int]] = {}
+        self.crashes: Dict[Any, int] = {}
+        self.orphans: List[Todo] = []
+        self.fruitless = 0
+        self.ended_early = ""
+        self.replaying = False
+        self.recorder: Optional[Recorder] = None
+        self.resumed: Set[str] = set()
+        self.run = uuid.uuid4().hex
+
+    def totals(self) -> Event:
+        """What the last line of the journal says."""
+        ran = sum(map(len, self.finished.values()))
+        found = {"collected": sum(self.cases.values()), "ran": ran}
+        return {**found, "stopped": self.ended_early} if self.ended_early else found
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: Any) -> None:
+        self.session = session
+        self.recorder = Recorder(session.config, self.journal, "main")
+        option = session.config.option
+        passive = [name for name in PASSIVE if getattr(option, name, False)]
+        if passive:
+            self.journal.write({"e": "problem", "text": f"--{passive[0]} runs no case that could be judged"})
+        else:
+            session.perform_collect = self.collect
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if self.recorder is not None and not self.replaying:
+            self.recorder.pytest_collectreport(report)
+
+    def collect(self, args: Any = None, genitems: bool = True) -> List[Any]:
+        """In place of the session's own collection."""
+        session, config = self.session, self.session.config
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        with collecting(config):
+            self.nodes = files(session)
+            whole = None if self.options.collect == "parallel" else whole_wanted(config)
+            if self.options.collect == "once" or self.group_by() == "group":
+                whole = whole or "asked for"
+            if whole is None:
+                if reporter is not None:
+                    reporter.ensure_newline()
+                session.items = []
+                return []
+            self.journal.write({"e": "note", "text": f"all cases are collected before the workers start: {whole}"})
+            items: List[Any] = []
+            session.items = items
+            for node in self.nodes:
+                items.extend(session.genitems(node))
+            selected = _json(self.options.select)
+            if selected is not None:
+                items[:] = [item for item in items if item.nodeid in set(selected)]
+            config.hook.pytest_collection_modifyitems(session=session, config=config, items=items)
+            config.hook.pytest_collection_finish(session=session)
+            session.testscollected = len(items)
+        self.items = items
+        return items
+
+    def group_by(self) -> str:
+        """What stays together: as asked for, else as the project told pytest-xdist."""
+        if self.options.group_by != "auto":
+            return str(self.options.group_by)
+        return DISTRIBUTION.get(Ignored.distribution or "", "auto")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> Optional[bool]:
+        if "perform_collect" not in vars(session):
+            return None
+        for word in Ignored.given:
+            self.journal.write({"e": "note", "text": f"{word} is not obeyed: the engine has workers of its own"})
+        self.prepare()
+        try:
+            self.go()
+        except BaseException:
+            self.end_all()
+            raise
+        session.testscollected = sum(self.cases.values())
+        self.end_all()
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if self.ended_early:
+            raise session.Interrupted(self.ended_early)
+        return True
+
+    def prepare(self) -> None:
+        """The plan and the board, and how workers will start."""
+        config, out = self.session.config, self.options.out
+        self.plan_only()
+        self.resume()
+        board = os.path.join(out, f"board-{os.getpid()}.bin")
+        self.board = Board(board, len(self.nodes), self.count)
+        self.choose_start()
+        mode = "once" if self.items is not None else "parallel"
+        self.journal.write(
+            {
+                "e": "session",
+                "python": sys.version.split()[0],
+                "pytest": pytest.__version__,
+                "workers": self.count,
+                "mode": mode,
+                "start": self.start,
+                "root": str(config.rootpath),
+                "t": time.time(),
+                "pid": os.getpid(),
+            }
+        )
+
+    def plan_only(self) -> None:
+        """The same in the parent and in each worker that is a process of its own."""
+        batches = None
+        if self.items is not None:
+            batches = runs_of(self.items, self.group_by())
+            self.nodes = [found[0] for _, found in batches]
+        config = self.session.config
+        self.plan = make_plan(
+            config,
+            self.options,
+            nodes=self.nodes,
+            items=None if batches is None else [found for _, found in batches],
+            group_by=self.group_by(),
+            workers=self.count,
+            keep_order=self.items is not None and reordered(config),
+        )
+
+    def choose_start(self) -> None:
+        if self.start != "auto":
+            return
+        self.start = "fork"
+        if not hasattr(os, "fork") or sys.platform == "darwin":
+            self.start = "process"
+        elif (threads := _threads()) > 1:
+            self.start = "process"
+            text = f"{threads - 1} thread(s) run beside the main one: workers are processes of their own, not forks"
+            self.journal.write({"e": "note", "text": text})
+
+    def resume(self) -> None:
+        """What an earlier run in the same folder finished is not run again."""
+        self.tail = Tail(os.path.join(self.options.out, "journal"))
+        mine = os.path.basename(self.journal.path)
+        for name, events in self.tail.new():
+            for event in events if name != mine else ():
+                self.incarnations = max(self.incarnations, _incarnation(name))
+                if event["e"] == "result" and "collect" not in event and event["o"] != "crashed":
+                    self.heard(None, event)
+        self.resumed = set(self.plan.done)
+        kept = len(self.resumed)
+        if kept:
+            self.journal.write({"e": "note", "text": f"{kept} cases were finished before and are not run again"})
+
+    def go(self) -> None:
+        """Until every case has its result, or the run is stopped."""
+        if not self.nodes:
+            return
+        for number in range(min(self.count, max(1, self._work()))):
+            self.begin(number, [])
+        sweeps = 0
+        while True:
+            while self.hands:
+                heard = self.listen()
+                self.reap()
+                self.time_out()
+                if not heard:
+                    time.sleep(LOOK)
+            if self.stopping():
+                return
+            todo = self.again()
+            if not todo and sweeps < SWEEPS:
+                todo, sweeps = self.missing(), sweeps + 1
+            if not todo and not self.board.any_open():
+                return
+            if self.fruitless > FRUITLESS or sweeps >= SWEEPS and not todo:
+                self.journal.write({"e": "problem", "text": "the run is given up: workers die without a result"})
+                return
+            share = max(1, min(self.count, len(todo)))
+            for number in range(share):
+                self.begin(number, todo[number::share])
+
+    def _work(self) -> int:
+        return len(self.nodes) if self.group_by() == "file" else self.count
+
+    def begin(self, number: int, todo: List[Todo]) -> None:
+        """Starts a worker, in place of a dead one perhaps."""
+        self.incarnations += 1
+        if self.session.config.option.verbose > 1 and self.incarnations > self.count:
+            print(f"worker gw{number} is started again")
+        start = fork if self.start == "fork" else spawn
+        self.hands.append(start(self, number, self.incarnations, todo))
+
+    def listen(self) -> bool:
+        """Takes in what the workers have journalled since the last look; whether there was anything."""
+        any_new = False
+        by_file = {f"{hand.name}.jsonl": hand for hand in self.hands}
+        for name, events in self.tail.new():
+            if name.startswith("main"):
+                continue
+            any_new = True
+            for event in events:
+                self.heard(by_file.get(name), event)
+        if self.session.shouldfail or self.session.shouldstop:
+            self.board.stop()
+        return any_new
+
+    def heard(self, hand: Optional[Hand], event: Event) -> None:
+        kind = event["e"]
+        if hand is not None:
+            hand.heard(event)
+        if kind == "result":
+            self.heard_result(event)
+        elif kind == "file":
+            self.cases.setdefault(event["b"], event["n"])
+            if event.get("errors") and hand is not None:
+                self.fruitless = 0
+        elif kind == "deselected":
+            self.session.config.hook.pytest_deselected(items=[replay.Gone()] * event["k"])
+        elif kind == "warning":
+            replay.warning(self.session.config, event)
+        elif kind == "stopped":
+            self.ended_early = self.ended_early or event["text"]
+
+    def heard_result(self, event: Event, retry: bool = False) -> None:
+        """Keeps what an attempt came to, once, and reports it."""
+        key = (event["id"], event["n"])
+        if key in self.seen:
+            return
+        if event["o"] != "passed" or event["n"] > 1:
+            self.seen.add(key)
+        batch = event.get("b", NOBODY)
+        if "collect" in event:
+            self.replay(event, False)
+            return
+        self.fruitless = 0
+        if event["o"] in ("failed", "error") and event["n"] <= self.options.retries:
+            retry = True
+            self.failed_again.setdefault(batch, {})[event["id"]] = event["n"] + 1
+        if not retry:
+            done = self.finished.setdefault(batch, set())
+            if event["id"] in done and event["n"] == 1:
+                return
+            done.add(event["id"])
+            self.plan.done.add(event["id"])
+        self.replay(event, retry)
+
+    def replay(self, event: Event, retry: bool) -> None:
+        self.replaying = True
+        try:
+            replay.result(self.session.config, event, retry)
+        finally:
+            self.replaying = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> Any:
+        if report.outcome == "rerun":
+            return "rerun", "R", ("RERUN", {"yellow": True})
+        return None
+
+    def reap(self) -> None:
+        """Workers that ended: those who said so are through, the others died."""
+        for hand in list(self.hands):
+            code = hand.ended()
+            if code is None:
+                continue
+            self.hands.remove(hand)
+            # Its last lines may have come after the last look.
+            by_file = f"{hand.name}.jsonl"
+            for name, events in self.tail.new():
+                for event in events if not name.startswith("main") else ():
+                    self.heard(hand if name == by_file else None, event)
+            if not hand.through:
+                self.died(hand, code)
+
+    def died(self, hand: Hand, code: int) -> None:
+        """One attempt is lost, no more: its other cases go to the next worker in its place."""
+        crash = Crash(self.options.out, hand, code)
+        held, _ = self.board.abandon(hand.number)
+        self.fruitless += 1
+        if self.stopping():
+            return
+        todo = [one for one in hand.todo if self._unfinished(one)]
+        numbers: Dict[str, int] = {}
+        if hand.case is not None:
+            event = crash.result()
+            case = event["id"]
+            self.crashes[case] = self.crashes.get(case, 0) + 1
+            again = self.crashes[case] <= allowed(crash, self.options.retries)
+            self.journal.write(event)
+            self.heard_result(event, again)
+            if again:
+                numbers[case] = event["n"] + 1
+        elif hand.collecting is not None:
+            batch = hand.collecting["b"]
+            self.crashes[batch] = self.crashes.get(batch, 0) + 1
+            if self.crashes[batch] > 1:
+                self.journal.write(crash.collection())
+                self.heard_result(crash.collection())
+                self.board.spend(batch)
+        elif not hand.said:
+            self.journal.write({"e": "problem", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"})
+        if held.batch != NOBODY:
+            todo.insert(0, Todo(held.batch, held.group, None, numbers))
+        elif numbers and hand.case is not None:
+            # It died in a case that it was told to run: that one again under its next number.
+            todo.insert(0, Todo(hand.case["b"], None, list(numbers), numbers))
+        if self.fruitless <= FRUITLESS and (todo or self.board.any_open()):
+            self.begin(hand.number, todo)
+
+    def _unfinished(self, todo: Todo) -> bool:
+        done = self.finished.get(todo.batch, set())
+        if todo.only is not None:
+            return not set(todo.only) <= done
+        return len(done) < self.cases.get(todo.batch, 0)
+
+    def time_out(self) -> None:
+        """A worker that is in one case for too long writes its stacks and is killed."""
+        limit = self.options.case_timeout
+        for hand in self.hands if limit else ():
+            if hand.busy_for() > limit:
+                hand.stop_hanging(limit)
+
+    def again(self) -> List[Todo]:
+        """What failed and has attempts left, in fresh workers."""
+        found = [Todo(batch, None, list(numbers), numbers) for batch, numbers in sorted(self.failed_again.items())]
+        self.failed_again = {}
+        return found
+
+    def missing(self) -> List[Todo]:
+        """Batches of which fewer results came in than they have cases: a worker was killed at just the wrong moment."""
+        short = [b for b, cases in self.cases.items() if b >= 0 and len(self.finished.get(b, ())) < cases]
+        return [Todo(batch, None, None, {}) for batch in short]
+
+    def stopping(self) -> bool:
+        return bool(self.session.shouldfail or self.session.shouldstop or self.board.stopped)
+
+    def end_all(self) -> None:
+        """No worker outlives the run. Each gets the time to tear down."""
+        for hand in self.hands:
+            hand.signal(signal.SIGTERM)
+        deadline = time.monotonic() + 3
+        while self.hands and time.monotonic() < deadline:
+            self.hands = [hand for hand in self.hands if hand.ended() is None]
+            time.sleep(LOOK)
+        for hand in self.hands:
+            hand.signal(signal.SIGKILL)
+            hand.wait()
+        self.hands = []
+        if hasattr(self, "tail"):
+            self.listen()
+
+
+def _incarnation(name: str) -> int:
+    number = name.rpartition(".")[0].rpartition("-")[2]
+    return int(number) if number.isdigit() and name.startswith("gw") else 0
+
+
+def _json(path: Optional[str]) -> Any:
+    if not path:
+        return None
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _threads() -> int:
+    """Threads of this process, those of libraries included where the system tells."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()

@@ -1,0 +1,170 @@
+"""Workers as the parent holds them: forked, or started as processes of their own."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from typing import Any, List, Optional
+
+from .afterfork import DUMP, capture_apart, forget_exits, introduce, last_words, silence, temporary
+from .cover import worker_coverage
+from .journal import Event, Journal
+from .worker import Stop, Todo, Worker
+
+
+class Hand:
+    """One worker: what it is at, by its own journal, and whether it lives."""
+
+    def __init__(self, number: int, incarnation: int, todo: List[Todo]) -> None:
+        self.number, self.name, self.todo = number, f"gw{number}-{incarnation}", todo
+        self.pid = 0
+        self.process: Optional[subprocess.Popen[bytes]] = None
+        self.case: Optional[Event] = None
+        self.collecting: Optional[Event] = None
+        self.since = time.monotonic()
+        self.through = self.said = False
+        self.timed_out = 0.0
+
+    def heard(self, event: Event) -> None:
+        kind, self.said = event["e"], True
+        if kind == "start":
+            self.case, self.since = event, time.monotonic()
+        elif kind == "result" and self.case is not None and event["id"] == self.case["id"]:
+            self.case = None
+        elif kind == "collecting":
+            self.collecting, self.since = event, time.monotonic()
+        elif kind == "file":
+            self.collecting = None
+        elif kind == "bye":
+            self.through = True
+
+    def busy_for(self) -> float:
+        """Seconds that it has been in one case, or in collecting one file."""
+        return time.monotonic() - self.since if self.case or self.collecting else 0.0
+
+    def ended(self) -> Optional[int]:
+        """Its exit code, negative for a signal; None while it lives."""
+        if self.process is not None:
+            return self.process.poll()
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return None if pid == 0 else _code(status)
+
+    def wait(self) -> None:
+        if self.process is not None:
+            self.process.wait()
+        else:
+            os.waitpid(self.pid, 0)
+
+    def signal(self, number: int) -> None:
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    def stop_hanging(self, limit: float) -> None:
+        """Asks for its stacks, gives it a moment to write them, and kills it."""
+        if not self.timed_out:
+            self.timed_out = limit
+            self.signal(DUMP)
+            time.sleep(0.2)
+            self.signal(signal.SIGKILL)
+
+
+def _code(status: int) -> int:
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def fork(controller: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
+    """A worker that has everything its parent has, in a few milliseconds."""
+    hand = Hand(number, incarnation, todo)
+    base = _base(controller.session.config)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    gc.freeze()
+    hand.pid = os.fork()
+    if hand.pid:
+        return hand
+    code = 70
+    try:
+        code = _forked(controller, hand, base)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            atexit._run_exitfuncs()
+        finally:
+            os._exit(code)
+
+
+def _base(config: Any) -> Optional[str]:
+    factory = getattr(config, "_tmp_path_factory", None)
+    return None if factory is None else str(factory.getbasetemp())
+
+
+def _forked(controller: Any, hand: Hand, base: Optional[str]) -> int:
+    config, options = controller.session.config, controller.options
+    forget_exits()
+    config.pluginmanager.unregister(controller)
+    introduce(config, hand.number, controller.count, controller.run)
+    silence(config)
+    folder = os.path.join(options.out, "workers")
+    os.makedirs(folder, exist_ok=True)
+    stem = os.path.join(folder, hand.name)
+    capture_apart(config, stem)
+    last_words(f"{stem}.stacks")
+    temporary(config, base, hand.number)
+    journal = Journal(os.path.join(options.out, "journal"), hand.name)
+    with worker_coverage(config):
+        return work(controller.session, controller.plan, controller.board, journal, hand.number, hand.todo)
+
+
+def work(session: Any, plan: Any, board: Any, journal: Journal, number: int, todo: List[Todo]) -> int:
+    """The worker's life, and its exit code. What ends the whole run is said in the journal."""
+    import pytest
+
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        Worker(session, plan, board, journal, number).run(todo)
+        return 0
+    except KeyboardInterrupt:
+        return 2
+    except (pytest.exit.Exception, Stop) as reason:
+        board.stop()
+        text = f"a test stopped the run: {reason}"
+        journal.write({"e": "problem", "text": text}, {"e": "stopped", "text": text}, {"e": "bye", "w": f"gw{number}"})
+        return 0
+
+
+def _interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def spawn(controller: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
+    """A worker that starts as pytest does: slower, and safe where threads run."""
+    from .spawned import write_orders
+
+    hand = Hand(number, incarnation, todo)
+    out = controller.options.out
+    os.makedirs(os.path.join(out, "workers"), exist_ok=True)
+    orders = os.path.join(out, "workers", f"{hand.name}.json")
+    write_orders(orders, controller, hand, _base(controller.session.config))
+    boot = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
+    with open(os.path.join(out, "workers", f"{hand.name}.log"), "wb") as log:
+        hand.process = subprocess.Popen(
+            [sys.executable, boot, "--worker", orders, *controller.options.words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=controller.session.config.invocation_params.dir,
+        )
+    hand.pid = hand.process.pid
+    return hand

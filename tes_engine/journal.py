@@ -1,0 +1,59 @@
+"""What happened, one JSON object a line, appended with a single write and never changed.
+
+One file for each process that writes, so that nobody waits and a process killed in the middle of a line spoils no
+other's. A line without its newline is a write that was cut off, and counts as not written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Iterator, List, Tuple
+
+Event = Dict[str, Any]
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
+
+
+class Journal:
+    """One process's own file. Made anew: two processes never share one."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        os.makedirs(folder, exist_ok=True)
+        self.path = os.path.join(folder, f"{name}.jsonl")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self.fd = os.open(self.path, flags, 0o644)
+
+    def write(self, *events: Event) -> None:
+        """Append events. They are safe from the death of any process when this returns. OSError when the disk is full."""
+        data = memoryview("".join([_encode(event) + "\n" for event in events]).encode())
+        while data:
+            data = data[os.write(self.fd, data) :]
+
+
+class Tail:
+    """Reads what has been added to a journal's files since the last look."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.seen: Dict[str, int] = {}
+
+    def new(self) -> Iterator[Tuple[str, List[Event]]]:
+        """(file name, its new whole lines), for each file that has any."""
+        with os.scandir(self.folder) as entries:
+            sizes = sorted((entry.name, entry.stat().st_size) for entry in entries if entry.name.endswith(".jsonl"))
+        for name, size in sizes:
+            at = self.seen.get(name, 0)
+            if size > at:
+                events, self.seen[name] = read_from(os.path.join(self.folder, name), at)
+                if events:
+                    yield name, events
+
+
+def read_from(path: str, at: int = 0) -> Tuple[List[Event], int]:
+    """The whole lines behind a byte offset, and the offset behind the last of them."""
+    with open(path, "rb") as file:
+        file.seek(at)
+        data = file.read()
+    end = data.rfind(b"\n") + 1
+    return [json.loads(line) for line in data[:end].splitlines()], at + end

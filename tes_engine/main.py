@@ -1,0 +1,83 @@
+"""The engine's process: pytest's own run, with workers where its loop over the items would be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any, List
+
+from .journal import Journal
+from .options import parse
+
+NO_PYTEST = 69
+"""Exit code where the interpreter has no pytest (EX_UNAVAILABLE of sysexits.h)."""
+
+
+def main(argv: List[str]) -> int:
+    """Runs pytest with the engine's plugins. Returns pytest's exit code, or NO_PYTEST."""
+    options = parse(argv)
+    try:
+        import pytest
+    except ImportError as error:
+        print(f"{error} (in {sys.executable})", file=sys.stderr)
+        return NO_PYTEST
+    _as_pytest(pytest, options.arguments)
+    if options.worker:
+        from .spawned import run
+
+        return run(options)
+    from .controller import Controller
+    from .surface import BLOCK, Surface
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    journal = Journal(os.path.join(options.out, "journal"), _free(options.out))
+    tracer = _coverage(options)
+    controller = Controller(options, journal)
+    code = 3
+    try:
+        code = int(pytest.main([*BLOCK, *options.arguments], plugins=[Surface(), controller]))
+    except SystemExit as error:  # a plugin, or a module that was imported on the way
+        journal.write({"e": "problem", "text": f"something called sys.exit({error.code!r}) outside of any case"})
+    finally:
+        if tracer is not None:
+            tracer.stop()
+            tracer.save()
+        journal.write({"e": "end", "exit": code, **controller.totals(), "t": time.time()})
+    return code
+
+
+def _free(out: str) -> str:
+    """The name of the parent's journal: another one each time the same run is gone on with."""
+    names = ["main", *(f"main-{number}" for number in range(2, 1000))]
+    return next(name for name in names if not os.path.exists(os.path.join(out, "journal", f"{name}.jsonl")))
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _as_pytest(pytest: Any, arguments: List[str]) -> None:
+    """Whoever asks what program this is, a test of a command line say, hears what `python -m pytest` would say."""
+    import importlib.util
+
+    this: Any = sys.modules["__main__"]
+    this.__spec__ = importlib.util.find_spec("pytest.__main__")
+    this.__package__ = "pytest"
+    this.__file__ = os.path.join(os.path.dirname(pytest.__file__), "__main__.py")
+    sys.argv[:] = [this.__file__, *arguments]
+
+
+def _coverage(options: Any) -> Any:
+    if not options.coverage:
+        return None
+    import coverage
+
+    folder = os.path.join(options.out, "coverage")
+    os.makedirs(folder, exist_ok=True)
+    tracer = coverage.Coverage(
+        data_file=os.path.join(folder, ".coverage"), data_suffix=True, config_file=options.coverage
+    )
+    tracer.start()
+    return tracer

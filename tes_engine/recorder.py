@@ -1,0 +1,235 @@
+"""What pytest reports of the cases of one process, into its journal; and what plugins would rather not have reported.
+
+A case's reports come in phases. What was raised inside a test is seen at its innermost place, so that a plugin which
+turns a failure into a pass, or repeats a case until it passes, is found out.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Iterator, List, Optional
+
+import pytest
+
+from .journal import Event, Journal
+
+TEXT = 64 * 1024
+"""Characters of a message or of captured output that are kept: half from the beginning, half from the end."""
+
+
+def cut(text: str) -> str:
+    if len(text) <= TEXT:
+        return text
+    return f"{text[: TEXT // 2]}\n[... {len(text) - TEXT} characters left out ...]\n{text[-TEXT // 2 :]}"
+
+
+class Recorder:
+    """A plugin of the process that runs cases. `take` says which case comes; `done` says how it went."""
+
+    def __init__(self, config: Any, journal: Journal, worker: str) -> None:
+        self.config, self.journal, self.worker = config, journal, worker
+        self.verbatim = wants_every_report(config)
+        self.case = ""
+        self.number, self.batch = 1, -1
+        self.began = 0.0
+        self.reports: List[Any] = []
+        self.raised: Optional[BaseException] = None
+        self.hidden: List[Any] = []
+        self.setup = 0.0
+        self.failures = 0
+
+    def take(self, item: Any, number: int, batch: int) -> Event:
+        """A case begins: the event that says so."""
+        self.case, self.number, self.batch, self.began = item.nodeid, number, batch, time.time()
+        self.reports, self.hidden = [], []
+        return {"e": "start", "id": self.case, "n": number, "t": round(self.began, 6), "w": self.worker, "b": batch}
+
+    def done(self, item: Any) -> List[Event]:
+        """The case is over: its results, one an attempt, and what is suspicious about them."""
+        events: List[Event] = []
+        for report in self.hidden:
+            if report not in self.reports:
+                events.append(self._result(item, [report]))
+                self.number += 1
+        attempt: List[Any] = []
+        for report in self.reports:
+            attempt.append(report)
+            if report.outcome == "rerun":  # pytest-rerunfailures says so of an attempt that it repeats
+                events.append(self._result(item, attempt))
+                self.number, attempt = self.number + 1, []
+        # A repeated attempt's set-up is reported anew, its tear-down belongs to the last one.
+        if not attempt:
+            text = f"{self.case} was run and no plugin reported how it went"
+            return [*events, {"e": "problem", "text": text}]
+        if not any(report.when == "call" or report.outcome != "passed" for report in attempt):
+            events.append({"e": "problem", "text": f"{self.case} was set up and never called: nothing reported its call"})
+        events.append(self._result(item, attempt))
+        return events
+
+    def _result(self, item: Any, reports: List[Any]) -> Event:
+        status = status_of(reports)
+        if status in ("failed", "error"):
+            self.failures += 1
+        seconds = {"setup": 0.0, "call": 0.0, "teardown": 0.0}
+        for report in reports:
+            seconds[report.when] = seconds.get(report.when, 0.0) + report.duration
+        self.setup = seconds["setup"]
+        event: Event = {
+            "e": "result",
+            **named(self.case),
+            "n": self.number,
+            "o": status,
+            "t": round(getattr(reports[0], "start", 0.0) or self.began, 6),
+            "d": [round(seconds[when], 6) for when in ("setup", "call", "teardown")],
+            "w": self.worker,
+            "b": self.batch,
+            "ln": (item.location[1] or 0) + 1,
+        }
+        event.update(texts(status, reports))
+        plain = status == "passed" and not self.verbatim and not any(r.sections or r.user_properties for r in reports)
+        if not plain:
+            serialize = self.config.hook.pytest_report_to_serializable
+            kept = [r for r in reports if self.verbatim or r.outcome != "passed" or r.when == "call"]
+            event["reports"] = [serialize(config=self.config, report=report) for report in kept]
+        return event
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.nodeid == self.case:
+            self.reports.append(report)
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+        self.raised = None
+        outcome: Any = yield
+        if outcome.excinfo is not None:
+            self.raised = outcome.excinfo[1]
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
+        outcome: Any = yield
+        if outcome.excinfo is not None or item.nodeid != self.case:
+            return
+        report = outcome.get_result()
+        raised = call.excinfo.value if call.excinfo is not None else None
+        if raised is None and call.when == "call":
+            raised = self.raised
+        if call.when == "call":
+            self.raised = None
+        if report.outcome == "failed":
+            self.hidden.append(report)
+        elif raised is not None and report.outcome == "passed" and not _is_skip(raised):
+            if getattr(report, "wasxfail", None) is None:
+                text = f"{self.case} raised {type(raised).__name__} and a plugin reported that it passed"
+                self.journal.write({"e": "problem", "text": text})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: Any) -> None:
+        """A file or class that could not be collected is a case that went wrong; one that was skipped is skipped."""
+        if report.outcome == "passed":
+            return
+        status = "error" if report.outcome == "failed" else "skipped"
+        file, _, rest = report.nodeid.partition("::")
+        event: Event = {
+            "e": "result",
+            "id": report.nodeid,
+            "f": file,
+            "c": rest,
+            "name": "(collection)",
+            "n": 1,
+            "o": status,
+            "t": round(time.time(), 6),
+            "d": [0.0, 0.0, 0.0],
+            "w": self.worker,
+            "ln": 0,
+            **texts(status, [report]),
+        }
+        serialized = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        # Its items are not there, and what the report holds of them cannot be sent.
+        serialized["result"] = None
+        event["collect"] = serialized
+        self.journal.write(event)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        category = warning_message.category
+        self.journal.write(
+            {
+                "e": "warning",
+                "text": str(warning_message.message),
+                "category": f"{category.__module__}.{category.__qualname__}",
+                "file": warning_message.filename,
+                "line": warning_message.lineno,
+                "when": when,
+                "id": nodeid,
+                "at": location,
+            }
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_deselected(self, items: List[Any]) -> None:
+        self.journal.write({"e": "deselected", "k": len(items), "w": self.worker})
+
+
+def wants_every_report(config: Any) -> bool:
+    """Whether somebody besides pytest itself looks at each report: then the parent gets all of them, as they were."""
+    for name in ("pytest_runtest_logreport", "pytest_report_teststatus", "pytest_report_from_serializable"):
+        for implementation in getattr(config.hook, name).get_hookimpls():
+            module = getattr(implementation.function, "__module__", "") or ""
+            if not module.startswith(("_pytest.", "_tes_engine")) and not module.startswith(_SILENT):
+                return True
+    return bool(getattr(config.option, "xmlpath", None))
+
+
+_SILENT = ("_hypothesis_", "hypothesis", "pytest_asyncio", "anyio", "xdist", "pytest_cov", "pytest_timeout", "tes_engine")
+
+
+def named(node: str) -> Dict[str, str]:
+    """A node id with its parts: file, class, name with parameters."""
+    plain, bracket, parameters = node.partition("[")
+    file, *middle = plain.split("::")
+    name = (middle.pop() if middle else "") + bracket + parameters
+    return {"id": node, "f": file, "c": "::".join(middle), "name": name or file}
+
+
+def status_of(reports: List[Any]) -> str:
+    """What all phases of an attempt come to, in our words."""
+    status = "passed"
+    for report in reports:
+        if report.outcome in ("failed", "rerun"):
+            if report.when == "call" and status != "error":
+                status = "failed"
+            elif status != "failed":
+                status = "error"
+        elif status == "passed" and hasattr(report, "wasxfail"):
+            status = "xfailed" if report.outcome == "skipped" else "xpassed"
+        elif status == "passed" and report.outcome == "skipped" and not hasattr(report, "context"):
+            status = "skipped"
+    return status
+
+
+def texts(status: str, reports: List[Any]) -> Dict[str, str]:
+    """The message and the output that are worth keeping; nothing for a case that just passed."""
+    if status == "passed":
+        return {}
+    messages, outputs = [], []
+    for report in reports:
+        if report.outcome == "passed" and not hasattr(report, "wasxfail"):
+            continue
+        if isinstance(report.longrepr, tuple):
+            messages.append(str(report.longrepr[2]))
+        elif getattr(report, "wasxfail", None):
+            messages.append(str(report.wasxfail))
+        elif report.longrepr is not None:
+            crash = getattr(getattr(report.longrepr, "reprcrash", None), "message", None)
+            text = getattr(report, "longreprtext", "") or str(report.longrepr)
+            messages.append(str(crash) if crash else text.strip().rpartition("\n")[2])
+            outputs.append(text)
+    if status in ("failed", "error"):
+        outputs.extend(f"--- {title} ---\n{content}" for title, content in reports[-1].sections if content)
+    found = {"msg": cut("\n".join(messages)), "out": cut("\n".join(outputs))}
+    return {key: text for key, text in found.items() if text}
+
+
+def _is_skip(raised: BaseException) -> bool:
+    return type(raised).__name__ in ("Skipped", "SkipTest", "XFailed", "Exit")

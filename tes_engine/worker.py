@@ -1,0 +1,268 @@
+"""A worker: claims files, collects them, runs their cases, and helps with another's file when none is left.
+
+It never holds more than one group of cases. pytest wants to know the next case before it tears down after this one, so
+the worker names the one that it would get now; if somebody else takes that first, it tears down the rest before it goes on.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set
+
+from .batch import Batch
+from .board import OWNED, Board, Row
+from .gather import inside
+from .journal import Journal
+from .recorder import Recorder
+
+PAUSE = 0.004
+WORTH = 2.0
+"""Helping must save at least this many times what joining costs."""
+
+
+class Todo(NamedTuple):
+    """What a worker is told to do before it looks around: a group of a batch (None: all of it) without the cases that
+    are done, and the numbers of the attempts that it begins."""
+
+    batch: int
+    group: Optional[int]
+    only: Optional[List[str]]
+    numbers: Dict[str, int]
+
+
+class Plan(NamedTuple):
+    """What parent and workers share before any case has run. `order` are the batches, longest expected first."""
+
+    nodes: List[Any]
+    items: Optional[List[List[Any]]]
+    order: List[int]
+    expected: List[float]
+    seconds: List[Dict[str, float]]
+    group_by: str
+    dominating: Set[int]
+    done: Set[str]
+    select: Optional[Set[str]]
+    repeat: Dict[str, int]
+
+
+class Stop(Exception):
+    """pytest has had enough: -x, --maxfail, or an interruption."""
+
+
+class Worker:
+    """Runs until nothing is left to claim. `number` is its slot on the board."""
+
+    def __init__(self, session: Any, plan: Plan, board: Board, journal: Journal, number: int) -> None:
+        self.session, self.plan, self.board, self.journal = session, plan, board, journal
+        self.config = session.config
+        self.number, self.name = number, f"gw{number}"
+        self.recorder = Recorder(self.config, journal, self.name)
+        self.config.pluginmanager.register(self.recorder, "tes-recorder")
+        self.batches: Dict[int, Batch] = {}
+        self.helped: Set[int] = set()
+        self.parent = os.getppid()
+
+    def run(self, todo: List[Todo]) -> None:
+        """Everything. Returns when there is nothing left for it."""
+        try:
+            for position, one in enumerate(todo):
+                following = self._node(todo[position + 1].batch) if position + 1 < len(todo) else self._upcoming()
+                self._do(one, following)
+            while (batch := self._next()) is not None:
+                self._work_on(batch)
+        except Stop:
+            self.board.stop()
+        finally:
+            self._tear_down(None)
+            self.config.pluginmanager.unregister(self.recorder)
+        self.journal.write({"e": "bye", "w": self.name})
+
+    def _next(self) -> Optional[int]:
+        """The next batch to work on: an open one, else one to help with; None when all is spoken for."""
+        while not self.board.stopped and os.getppid() == self.parent:
+            batch = self.board.own(self.number, self.plan.order)
+            if batch is not None:
+                return batch
+            batch, wait = self._worth_helping()
+            if batch is not None or not wait:
+                return batch
+            time.sleep(PAUSE)
+        return None
+
+    def _worth_helping(self) -> Any:
+        """(the batch to help with or None, whether it is worth waiting for one)."""
+        best, most, wait = None, 0.0, False
+        if self.plan.group_by == "file":
+            return best, wait
+        for batch in self.plan.order:
+            row = self.board.row(batch)
+            if row.state != OWNED or row.owner == self.number or batch in self.helped or (row.collected and not row.left):
+                continue
+            wait = True
+            if not row.collected:
+                # Its owner is collecting. Doing the same at the same time costs an idle processor and saves waiting.
+                left, cost = self.plan.expected[batch], 0.1
+            else:
+                left = max(self.plan.expected[batch] * row.left / row.high, self._each(batch, row) * row.left)
+                cost = row.setup + (0.0 if batch in self.batches else row.collecting)
+            if left > WORTH * cost and left > most:
+                best, most = batch, left
+        return best, wait
+
+    def _each(self, batch: int, row: Row) -> float:
+        """Seconds that a group of the batch takes, from what was seen of it so far."""
+        held = self.board.slot(row.owner)
+        running = time.time() - held.since if held.batch == batch and held.since else 0.0
+        return max(row.spent / row.ran if row.ran else 0.0, running)
+
+    def _work_on(self, number: int) -> None:
+        batch = self._batch(number)
+        if batch is None:
+            self.helped.add(number)
+            return
+        while not self.board.stopped and os.getppid() == self.parent:
+            group = self.board.claim(self.number, number)
+            if group is None:
+                break
+            self._run_group(number, batch, batch.groups[group], {})
+            self.board.put_down(self.number)
+        if self.board.row(number).left == 0:
+            self.batches.pop(number, None)
+
+    def _do(self, one: Todo, following: Any) -> None:
+        batch = self._batch(one.batch, again=True)
+        if batch is None:
+            return
+        items = batch.items if one.group is None else batch.groups[one.group]
+        items = [item for item in items if item.nodeid not in self.plan.done]
+        if one.only is not None:
+            wanted = set(one.only)
+            items = [item for item in items if item.nodeid in wanted]
+            missing = wanted - {item.nodeid for item in items}
+            if missing:
+                text = f"{sorted(missing)[0]} was there before and is not collected now"
+                self.journal.write({"e": "problem", "text": text})
+        self._run_items(one.batch, items, one.numbers, lambda: following)
+
+    def _batch(self, number: int, again: bool = False) -> Optional[Batch]:
+        """A batch's cases, collected now unless they are at hand; None when this worker must not run them."""
+        if number in self.batches:
+            return self.batches[number]
+        began = time.perf_counter()
+        node = self._node(number)
+        file = str(node.nodeid).partition("::")[0]
+        if self.plan.items is None:
+            self.journal.write({"e": "collecting", "f": file, "w": self.name, "b": number})
+        errors = self.session.testsfailed
+        items = self._items(number)
+        self.session.items = items
+        batch = Batch(items, self.plan.group_by, self.plan.seconds[number], number in self.plan.dominating)
+        seconds = time.perf_counter() - began
+        if not self.board.collected(number, len(batch.groups), batch.digest, seconds) and not again:
+            text = f"{file} gave other cases when it was collected again: one worker runs all of it"
+            self.journal.write({"e": "note", "text": text})
+            return None
+        event = {"e": "file", "f": file, "n": len(items), "s": round(seconds, 6), "w": self.name, "b": number}
+        if self.session.testsfailed > errors:
+            event["errors"] = self.session.testsfailed - errors
+        self.journal.write(event)
+        self.batches[number] = batch
+        if self.session.shouldfail:
+            raise Stop(self.session.shouldfail)
+        return batch
+
+    def _items(self, number: int) -> List[Any]:
+        if self.plan.items is not None:
+            return self.plan.items[number]
+        node = self.plan.nodes[number]
+        with collecting(self.config):
+            try:
+                items = inside(self.session, node)
+            except self.session.Failed as reason:
+                raise Stop(str(reason)) from None
+        if self.plan.select is not None:
+            # Not through pytest's hook: to the project these were never asked for.
+            items = [item for item in items if item.nodeid in self.plan.select]
+        self.config.hook.pytest_collection_modifyitems(session=self.session, config=self.config, items=items)
+        return items
+
+    def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> None:
+        items = [item for item in group if item.nodeid not in self.plan.done]
+        began, setup = time.perf_counter(), 0.0
+
+        def following() -> Any:
+            ahead = self.board.peek(self.number, number)
+            return batch.groups[ahead][0] if ahead is not None else self._upcoming()
+
+        setup = self._run_items(number, items, numbers, following)
+        self.board.ran(number, time.perf_counter() - began, setup)
+
+    def _upcoming(self) -> Any:
+        """The node that this worker would go on with now, for the sake of fixtures that live longer than a file."""
+        if self.board.stopped:
+            return None
+        batch = self.board.first_open(self.plan.order)
+        if batch is None:
+            batch, _ = self._worth_helping()
+        return None if batch is None else self._node(batch)
+
+    def _node(self, number: int) -> Any:
+        return self.plan.nodes[number]
+
+    def _run_items(self, number: int, items: List[Any], numbers: Dict[str, int], following: Any) -> float:
+        longest = 0.0
+        for position, item in enumerate(items):
+            last = position + 1 == len(items)
+            self._one(number, item, following() if last else items[position + 1], numbers.get(item.nodeid, 1))
+            longest = max(longest, self.recorder.setup)
+            if self.session.shouldfail or self.session.shouldstop:
+                raise Stop(self.session.shouldfail or self.session.shouldstop)
+            if self.board.stopped and not last:
+                raise Stop("stopped")
+        return longest
+
+    def _one(self, batch: int, item: Any, following: Any, number: int) -> None:
+        repeats = self.plan.repeat.get(item.nodeid, 0)
+        for attempt in range(number, number + repeats + 1):
+            start = self.recorder.take(item, attempt, batch)
+            self._tear_down(item)
+            self.board.begin(self.number)
+            self.journal.write(start)
+            nextitem = item if attempt < number + repeats else following
+            self.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            self.journal.write(*self.recorder.done(item))
+
+    def _tear_down(self, item: Any) -> None:
+        """Ends what the last case left for a next one that is not this one."""
+        state = getattr(self.session, "_setupstate", None)
+        if state is None or not state.stack:
+            return
+        chain = set() if item is None else set(item.listchain())
+        if all(node in chain for node in state.stack):
+            return
+        try:
+            if item is None:
+                state.teardown_exact(None)
+            else:
+                state.teardown_exact(item)
+        except Exception as error:
+            self.journal.write({"e": "problem", "text": f"tear-down after {self.recorder.case}: {error!r}"[:2000]})
+
+
+@contextmanager
+def collecting(config: Any) -> Iterator[None]:
+    """What pytest has around its own collection: warnings are caught, and no garbage is looked for meanwhile."""
+    from _pytest.warnings import catch_warnings_for_item
+
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with catch_warnings_for_item(config=config, ihook=config.hook, when="collect", item=None):
+            yield
+    finally:
+        if enabled:
+            gc.enable()
+        gc.freeze()
