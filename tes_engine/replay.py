@@ -37,13 +37,18 @@ def _collected(config: Any, event: Event) -> Any:
     if not isinstance(report, CollectReport):
         report = CollectReport(nodeid=event["id"], outcome="failed", longrepr=event.get("msg", ""), result=[])
     report.result = []
+    if isinstance(report.longrepr, list):
+        report.longrepr = tuple(report.longrepr)
     return report
 
 
 def _reports(config: Any, event: Event) -> List[Any]:
     if "reports" in event:
         found = [config.hook.pytest_report_from_serializable(config=config, data=dict(d)) for d in event["reports"]]
-        return [report for report in found if report is not None]
+        for report in found:
+            if isinstance(report.longrepr, list):  # JSON has no tuples
+                report.longrepr = tuple(report.longrepr)
+        return found
     location = (event["f"], event["ln"] - 1, event["c"].replace("::", ".") + "." * bool(event["c"]) + event["name"])
     reports = []
     for when, seconds in zip(("setup", "call", "teardown"), event["d"]):
