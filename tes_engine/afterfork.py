@@ -44,7 +44,7 @@ def silence(config: Any) -> None:
 
 
 def forget_exits() -> None:
-    """What the parent registered for its own end is the parent's; what tests register from here on runs at the worker's."""
+    """What the parent registered for its end stays with it; what tests register from here on runs at the worker's."""
     atexit._clear()
     finalize: Any = weakref.finalize
     for info in getattr(finalize, "_registry", {}).values():

@@ -27,7 +27,7 @@ _SLOT = struct.Struct("<iid")
 
 
 class Row(NamedTuple):
-    """A batch: `low` to `high` are the groups that nobody has claimed. `count` is -1 until somebody has collected it."""
+    """A batch: `low` to `high` are the groups that nobody has claimed; `high` is -1 until somebody has collected it."""
 
     state: int
     owner: int

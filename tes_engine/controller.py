@@ -5,7 +5,6 @@ It runs no case itself, so that it stays as it was when a worker is needed in pl
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -19,14 +18,14 @@ import pytest
 from . import replay
 from .board import NOBODY, Board
 from .crash import Crash, allowed
-from .gather import file_of, files, reordered, runs_of, whole_wanted
+from .gather import files, reordered, runs_of, whole_wanted
 from .hands import Hand, fork, spawn
 from .journal import Event, Journal, Tail
 from .options import processors
-from .plan import make_plan
+from .plan import make_plan, read
 from .recorder import Recorder
 from .surface import DISTRIBUTION, Ignored
-from .worker import Plan, Todo, collecting
+from .worker import Plan, Todo, chosen, collecting
 
 PASSIVE = ("collectonly", "usepdb", "trace", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
 LOOK = 0.01
@@ -75,7 +74,7 @@ class Controller:
         option = session.config.option
         passive = [name for name in PASSIVE if getattr(option, name, False)]
         if passive:
-            self.journal.write({"e": "problem", "text": f"--{passive[0]} runs no case that could be judged"})
+            self.journal.write({"e": "problem", "text": f"the option {passive[0]} runs no case that could be judged"})
         else:
             session.perform_collect = self.collect
 
@@ -102,9 +101,9 @@ class Controller:
             session.items = items
             for node in self.nodes:
                 items.extend(session.genitems(node))
-            selected = _json(self.options.select)
+            selected = read(self.options.select)
             if selected is not None:
-                items[:] = [item for item in items if item.nodeid in set(selected)]
+                items[:] = chosen(items, set(selected))
             config.hook.pytest_collection_modifyitems(session=session, config=config, items=items)
             config.hook.pytest_collection_finish(session=session)
             session.testscollected = len(items)
@@ -130,6 +129,7 @@ class Controller:
             self.end_all()
             raise
         session.testscollected = sum(self.cases.values())
+        self.check_selection()
         self.end_all()
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
@@ -155,6 +155,7 @@ class Controller:
                 "mode": mode,
                 "start": self.start,
                 "root": str(config.rootpath),
+                "arguments": self.options.arguments,
                 "t": time.time(),
                 "pid": os.getpid(),
             }
@@ -349,7 +350,9 @@ class Controller:
                 self.heard_result(crash.collection())
                 self.board.spend(batch)
         elif not hand.said:
-            self.journal.write({"e": "problem", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"})
+            self.journal.write(
+                {"e": "problem", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"}
+            )
         if held.batch != NOBODY:
             todo.insert(0, Todo(held.batch, held.group, None, numbers))
         elif numbers and hand.case is not None:
@@ -382,6 +385,16 @@ class Controller:
         short = [b for b, cases in self.cases.items() if b >= 0 and len(self.finished.get(b, ())) < cases]
         return [Todo(batch, None, None, {}) for batch in short]
 
+    def check_selection(self) -> None:
+        """A case that was asked for by name and is not there has not passed."""
+        if self.plan.select is None or self.stopping():
+            return
+        lost = sorted(name for name in self.plan.select if "::" in name and name not in self.plan.done)
+        if lost:
+            self.journal.write(
+                {"e": "problem", "text": f"{len(lost)} chosen case(s) are not there, the first: {lost[0]}"}
+            )
+
     def stopping(self) -> bool:
         return bool(self.session.shouldfail or self.session.shouldstop or self.board.stopped)
 
@@ -404,13 +417,6 @@ class Controller:
 def _incarnation(name: str) -> int:
     number = name.rpartition(".")[0].rpartition("-")[2]
     return int(number) if number.isdigit() and name.startswith("gw") else 0
-
-
-def _json(path: Optional[str]) -> Any:
-    if not path:
-        return None
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
 
 
 def _threads() -> int:

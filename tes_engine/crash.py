@@ -32,9 +32,13 @@ class Crash:
         else:
             self.cause = f"ended with exit code {code} in the middle"
         stem = os.path.join(out, "workers", hand.name)
-        said = [("output", words(f"{stem}.out")), ("error output", words(f"{stem}.err")), ("", words(f"{stem}.log"))]
+        said = [
+            ("output", words(f"{stem}.out")),
+            ("error output", words(f"{stem}.err")),
+            ("words", words(f"{stem}.log")),
+        ]
         self.stacks = words(f"{stem}.stacks")
-        self.words = "\n".join(f"--- last {title} ---\n{text}".replace("last  ---", "words ---") for title, text in said if text)
+        self.words = "\n".join(f"--- last {title} ---\n{text}" for title, text in said if text)
 
     def result(self) -> Event:
         """The attempt that was lost with it."""

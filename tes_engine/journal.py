@@ -25,7 +25,7 @@ class Journal:
         self.fd = os.open(self.path, flags, 0o644)
 
     def write(self, *events: Event) -> None:
-        """Append events. They are safe from the death of any process when this returns. OSError when the disk is full."""
+        """Append events: when this returns, no process's death touches them. OSError when the disk is full."""
         data = memoryview("".join([_encode(event) + "\n" for event in events]).encode())
         while data:
             data = data[os.write(self.fd, data) :]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+import shutil
 import signal
 import sys
 import time
 from typing import Any, List
 
-from .journal import Journal
+from .journal import Journal, read_from
 from .options import parse
 
 NO_PYTEST = 69
 """Exit code where the interpreter has no pytest (EX_UNAVAILABLE of sysexits.h)."""
+INTERRUPTED = 2
 
 
 def main(argv: List[str]) -> int:
@@ -32,6 +36,7 @@ def main(argv: List[str]) -> int:
     from .surface import BLOCK, Surface
 
     signal.signal(signal.SIGTERM, _interrupt)
+    _start_afresh_unless_cut_off(options.out, options.arguments)
     journal = Journal(os.path.join(options.out, "journal"), _free(options.out))
     tracer = _coverage(options)
     controller = Controller(options, journal)
@@ -54,14 +59,28 @@ def _free(out: str) -> str:
     return next(name for name in names if not os.path.exists(os.path.join(out, "journal", f"{name}.jsonl")))
 
 
+def _start_afresh_unless_cut_off(out: str, arguments: List[str]) -> None:
+    """A journal that was broken off is gone on with; one of a run that is over, or of other cases, is not."""
+    folder = os.path.join(out, "journal")
+    if not os.path.isdir(folder):
+        return
+    kept = False
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("main"):
+            events, _ = read_from(os.path.join(folder, name))
+            ends = [event for event in events if event["e"] == "end"]
+            same = all(event["arguments"] == arguments for event in events if event["e"] == "session")
+            kept = same and not (ends and ends[-1]["exit"] != INTERRUPTED)
+    if not kept:
+        shutil.rmtree(folder)
+
+
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
 def _as_pytest(pytest: Any, arguments: List[str]) -> None:
     """Whoever asks what program this is, a test of a command line say, hears what `python -m pytest` would say."""
-    import importlib.util
-
     this: Any = sys.modules["__main__"]
     this.__spec__ = importlib.util.find_spec("pytest.__main__")
     this.__package__ = "pytest"
@@ -72,8 +91,7 @@ def _as_pytest(pytest: Any, arguments: List[str]) -> None:
 def _coverage(options: Any) -> Any:
     if not options.coverage:
         return None
-    import coverage
-
+    coverage: Any = importlib.import_module("coverage")
     folder = os.path.join(options.out, "coverage")
     os.makedirs(folder, exist_ok=True)
     tracer = coverage.Coverage(

@@ -21,7 +21,9 @@ def parse(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--group-by", choices=("auto", "file", "class", "group"), default="auto", help="stays together")
     parser.add_argument("--case-timeout", type=float, default=0.0, help="seconds of one case; 0: no limit")
     parser.add_argument("--retries", type=int, default=0, help="further attempts of a failed case")
-    parser.add_argument("--durations", help="JSON: node id to expected seconds; a file's name to those of collecting it")
+    parser.add_argument(
+        "--durations", help="JSON: node id to expected seconds; a file's name to those of collecting it"
+    )
     parser.add_argument("--select", help="JSON: the node ids to run, of all that the arguments give")
     parser.add_argument("--repeat", help="JSON: node id to how many more times it is run")
     parser.add_argument("--coverage", help="configuration of coverage.py; its data goes to OUT/coverage")

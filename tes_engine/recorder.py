@@ -62,7 +62,9 @@ class Recorder:
             text = f"{self.case} was run and no plugin reported how it went"
             return [*events, {"e": "problem", "text": text}]
         if not any(report.when == "call" or report.outcome != "passed" for report in attempt):
-            events.append({"e": "problem", "text": f"{self.case} was set up and never called: nothing reported its call"})
+            events.append(
+                {"e": "problem", "text": f"{self.case} was set up and never called: nothing reported its call"}
+            )
         events.append(self._result(item, attempt))
         return events
 
@@ -181,7 +183,16 @@ def wants_every_report(config: Any) -> bool:
     return bool(getattr(config.option, "xmlpath", None))
 
 
-_SILENT = ("_hypothesis_", "hypothesis", "pytest_asyncio", "anyio", "xdist", "pytest_cov", "pytest_timeout", "tes_engine")
+_SILENT = (
+    "_hypothesis_",
+    "hypothesis",
+    "pytest_asyncio",
+    "anyio",
+    "xdist",
+    "pytest_cov",
+    "pytest_timeout",
+    "tes_engine",
+)
 
 
 def named(node: str) -> Dict[str, str]:

@@ -1,10 +1,10 @@
-"""A worker that is a process of its own: it configures and collects for itself, and takes its work from the same board."""
+"""A worker that is a process of its own: it configures and collects for itself and takes its work from the board."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 import pytest
 

@@ -1,7 +1,8 @@
 """A worker: claims files, collects them, runs their cases, and helps with another's file when none is left.
 
 It never holds more than one group of cases. pytest wants to know the next case before it tears down after this one, so
-the worker names the one that it would get now; if somebody else takes that first, it tears down the rest before it goes on.
+the worker names the one that it would get now; if somebody else takes that first, it tears down the rest before it
+goes on.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import gc
 import os
 import time
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .batch import Batch
 from .board import OWNED, Board, Row
-from .gather import inside
+from .gather import file_of, inside
 from .journal import Journal
 from .recorder import Recorder
 
@@ -92,14 +93,20 @@ class Worker:
             time.sleep(PAUSE)
         return None
 
-    def _worth_helping(self) -> Any:
+    def _worth_helping(self) -> Tuple[Optional[int], bool]:
         """(the batch to help with or None, whether it is worth waiting for one)."""
-        best, most, wait = None, 0.0, False
+        best: Optional[int] = None
+        most, wait = 0.0, False
         if self.plan.group_by == "file":
             return best, wait
         for batch in self.plan.order:
             row = self.board.row(batch)
-            if row.state != OWNED or row.owner == self.number or batch in self.helped or (row.collected and not row.left):
+            if (
+                row.state != OWNED
+                or row.owner == self.number
+                or batch in self.helped
+                or (row.collected and not row.left)
+            ):
                 continue
             wait = True
             if not row.collected:
@@ -185,7 +192,7 @@ class Worker:
                 raise Stop(str(reason)) from None
         if self.plan.select is not None:
             # Not through pytest's hook: to the project these were never asked for.
-            items = [item for item in items if item.nodeid in self.plan.select]
+            items = chosen(items, self.plan.select)
         self.config.hook.pytest_collection_modifyitems(session=self.session, config=self.config, items=items)
         return items
 
@@ -250,6 +257,11 @@ class Worker:
                 state.teardown_exact(item)
         except Exception as error:
             self.journal.write({"e": "problem", "text": f"tear-down after {self.recorder.case}: {error!r}"[:2000]})
+
+
+def chosen(items: List[Any], select: Set[str]) -> List[Any]:
+    """The items that are named, or whose whole file is."""
+    return [item for item in items if item.nodeid in select or file_of(item) in select]
 
 
 @contextmanager

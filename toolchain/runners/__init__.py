@@ -1,4 +1,4 @@
-"""Test frameworks. The fast engine takes the place of `pytest` behind this same seam."""
+"""Test frameworks, one module each; `pytest` is run by our own engine."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ class RunRequest(Value):
     selection: tuple[str, ...] = ()
     timeout: float = 1800.0
     shard: tuple[int, int] | None = None
+    workers: int | None = None
+    durations: Path | None = None
+    repeat: Path | None = None
+    coverage: Path | None = None
+    impact: bool = False
+    cache: Path | None = None
 
 
 class Runner(Protocol):

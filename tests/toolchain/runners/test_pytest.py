@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from domain.spec import Suite
 from domain.verdict import Outcome
 from tasks.execute import execute
 from toolchain.command import Ran
+from toolchain.engine_argv import BOOT
 from toolchain.runners import RunRequest
 from toolchain.runners import pytest as runner
 
@@ -45,17 +47,36 @@ def test_the_exact_argv(tmp_path: Path) -> None:
     command = runner.command(request)
     out = request.out
     assert command.argv == (
-        *("/venv/bin/python", "-m", "pytest", "-x", "--verbosity=1", f"--rootdir={request.root}"),
-        *("-o", f"cache_dir={out}/cache", f"--junitxml={out}/junit.xml"),
-        *("-o", "junit_family=xunit1", "-o", "junit_logging=all", "-o", "junit_log_passing_tests=false", "tests"),
+        *("/venv/bin/python", str(BOOT), "--out", str(out), "--workers", "0", "--case-timeout", "600", "--"),
+        *("-x", f"--rootdir={request.root}", "-o", f"cache_dir={out}/cache", "tests"),
     )
     assert (command.cwd, command.environment) == (request.root, {"MODE": "test"})
-    assert (command.timeout, command.report) == (9.0, out / "junit.xml")
+    assert (command.timeout, command.report) == (9.0, None)
+
+
+def test_the_engine_is_told_all_that_the_suite_and_the_request_say(tmp_path: Path) -> None:
+    suite = Suite(start="process", collect="once", group_by="class", case_timeout=3.5, retries=2, workers=7)
+    files = {name: tmp_path / name for name in ("durations", "repeat", "coverage", "cache")}
+    request = request_for(tmp_path, suite=suite, workers=3, impact=True, **files)
+    assert runner.command(request).argv[4:] == (
+        *("--workers", "3", "--start", "process", "--collect", "once", "--group-by", "class"),
+        *("--case-timeout", "3.5", "--retries", "2", "--durations", str(files["durations"])),
+        *("--repeat", str(files["repeat"]), "--coverage", str(files["coverage"]), "--impact", "--"),
+        *(f"--rootdir={request.root}", "-o", f"cache_dir={files['cache']}"),
+    )
 
 
 def test_a_selection_takes_the_place_of_the_paths(tmp_path: Path) -> None:
-    request = request_for(tmp_path, suite=Suite(paths=("tests",)), selection=("a.py::test_x", "b.py"))
-    assert runner.command(request).argv[-2:] == ("a.py::test_x", "b.py")
+    request = request_for(tmp_path, suite=Suite(paths=("tests",)), selection=("a.py", "b.py"))
+    assert runner.command(request).argv[-2:] == ("a.py", "b.py")
+
+
+def test_chosen_cases_go_into_a_file_and_their_files_to_pytest(tmp_path: Path) -> None:
+    request = request_for(tmp_path, selection=("a.py::test_x", "a.py::test_y", "b.py"))
+    command = runner.command(request)
+    select = request.out / "select.json"
+    assert command.argv[-2:] == ("a.py", "b.py") and "--select" in command.argv
+    assert json.loads(command.files[select]) == ["a.py::test_x", "a.py::test_y", "b.py"]
 
 
 def test_a_path_cannot_smuggle_an_option_in(tmp_path: Path) -> None:
@@ -146,17 +167,52 @@ import pytest
 def pytest_sessionfinish(session):
     session.exitstatus = 0
 """
+FIND = """
+import pathlib, pytest
+def journals():
+    return list(pathlib.Path(OUT).glob("journal/*.jsonl"))
+"""
 DELETE = """
-import pathlib
 def pytest_unconfigure(config):
-    pathlib.Path(config.option.xmlpath).unlink()
+    for path in journals(): path.unlink()
 """
 CUT = """
-import pathlib
 def pytest_unconfigure(config):
-    path = pathlib.Path(config.option.xmlpath)
-    path.write_bytes(path.read_bytes()[:-30])
+    for path in journals(): path.write_bytes(path.read_bytes()[:-30])
 """
+DAMAGE = """
+def pytest_unconfigure(config):
+    for path in journals(): path.write_bytes(path.read_bytes().replace(b'"e":"result"', b'"e":"resu\\x00'))
+"""
+CATCH = """
+import pytest
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    report.outcome, report.longrepr = "passed", None
+"""
+CATCH_CALL = """
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    outcome = yield
+    outcome.force_result(None)
+"""
+SILENCE = """
+def pytest_runtest_protocol(item, nextitem):
+    return True
+"""
+RETRY = """
+from _pytest.runner import runtestprotocol
+def pytest_runtest_protocol(item, nextitem):
+    for last in (False, True):
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        if last or all(report.passed for report in reports):
+            for report in reports: item.ihook.pytest_runtest_logreport(report=report)
+            return True
+"""
+FLAKY = "N = []\ndef test_flaky():\n    N.append(1)\n    assert len(N) > 1, 'the first time'\n"
 FAILING = GOOD + "def test_bad():\n    assert 1 == 2\n"
 SKIPPED = "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"
 
@@ -178,7 +234,12 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
     "sys.exit(0) in conftest": (
         {"conftest.py": "import sys; sys.exit(0)", "test_a.py": GOOD},
         Outcome.INCONCLUSIVE,
-        "no report",
+        "sys.exit(0)",
+    ),
+    "sys.exit(0) while a file is imported": (
+        {"test_a.py": GOOD, "test_b.py": "import sys; sys.exit(0)"},
+        Outcome.FAIL,
+        "test_b.py::(collection)",
     ),
     "pytest.exit(returncode=0)": (
         {
@@ -187,7 +248,7 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
             + "def test_c(): pass\n"
         },
         Outcome.INCONCLUSIVE,
-        "collected 3 cases and reported 1",
+        "3 cases were collected and 1 have a result",
     ),
     "os._exit(0) in a test": (
         {"test_a.py": GOOD + "def test_b():\n    import os\n    os._exit(0)\n"},
@@ -197,7 +258,7 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
     "kill -9 itself": (
         {"test_a.py": GOOD + "def test_b():\n    import os\n    os.kill(os.getpid(), 9)\n"},
         Outcome.FAIL,
-        "signal 9",
+        "SIGKILL",
     ),
     "a plugin makes the exit code 0": (
         {"conftest.py": SWALLOW, "test_a.py": FAILING},
@@ -209,8 +270,46 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
         Outcome.INCONCLUSIVE,
         "no case",
     ),
-    "the report is deleted": ({"conftest.py": DELETE, "test_a.py": GOOD}, Outcome.INCONCLUSIVE, "no report"),
-    "the report is cut off": ({"conftest.py": CUT, "test_a.py": GOOD}, Outcome.INCONCLUSIVE, "cut off"),
+    "the journal is deleted": (
+        {"conftest.py": FIND + DELETE, "test_a.py": GOOD},
+        Outcome.INCONCLUSIVE,
+        "before it could",
+    ),
+    "the journal is cut off": ({"conftest.py": FIND + CUT, "test_a.py": GOOD}, Outcome.FAIL, "ended in this case"),
+    "the journal is damaged": ({"conftest.py": FIND + DAMAGE, "test_a.py": GOOD}, Outcome.INCONCLUSIVE, "is damaged"),
+    "a plugin turns failures into passes": (
+        {"conftest.py": CATCH, "test_a.py": FAILING},
+        Outcome.INCONCLUSIVE,
+        "test_a.py::test_bad raised AssertionError and a plugin reported that it passed",
+    ),
+    "a plugin catches what tests raise": (
+        {"conftest.py": CATCH_CALL, "test_a.py": FAILING},
+        Outcome.INCONCLUSIVE,
+        "test_a.py::test_bad raised AssertionError and a plugin reported that it passed",
+    ),
+    "a plugin runs nothing": (
+        {"conftest.py": SILENCE, "test_a.py": GOOD},
+        Outcome.INCONCLUSIVE,
+        "no plugin reported how it went",
+    ),
+    "a retry of the project's own hides a failure that stays": (
+        {"conftest.py": RETRY, "test_a.py": FAILING},
+        Outcome.FAIL,
+        "test_a.py::test_bad",
+    ),
+    "os._exit(0) while a file is imported": (
+        {"test_a.py": GOOD, "test_b.py": "import os; os._exit(0)"},
+        Outcome.FAIL,
+        "exit code 0 in the middle",
+    ),
+    "a fixture of the session kills its worker": (
+        {
+            "test_a.py": "import os, pytest\n@pytest.fixture(scope='session')\ndef s():\n    yield\n    os._exit(0)\n"
+            "def test_s(s): pass\n"
+        },
+        Outcome.FAIL,
+        "exit code 0 in the middle",
+    ),
     "every case is skipped": ({"test_a.py": SKIPPED}, Outcome.INCONCLUSIVE, "no case passed"),
     "the project's options are wrong": (
         {"pytest.ini": "[pytest]\naddopts = --no-such-option", "test_a.py": GOOD},
@@ -223,12 +322,12 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
             "test_a.py": GOOD + "def test_b():\n    import pytest\n    pytest.exit('enough', 0)\n",
         },
         Outcome.INCONCLUSIVE,
-        "collected 2 cases and reported 1",
+        "2 cases were collected and 1 have a result",
     ),
     "the project's options only collect": (
         {"pytest.ini": "[pytest]\naddopts = --collect-only", "test_a.py": GOOD},
         Outcome.INCONCLUSIVE,
-        "collected 1 cases and reported 0",
+        "runs no case",
     ),
 }
 
@@ -236,10 +335,11 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
 @pytest.mark.parametrize("name", SABOTAGE)
 async def test_sabotage_never_passes(tmp_path: Path, name: str) -> None:
     files, outcome, told = SABOTAGE[name]
-    stale = tmp_path / "out" / "junit.xml"
-    stale.parent.mkdir()
-    stale.write_text('<testsuite tests="1"><testcase file="old.py" name="test_old" time="1"/></testsuite>')
-    report, _ = await run(tmp_path, files)
+    stale = tmp_path / "out" / "journal" / "main.jsonl"
+    stale.parent.mkdir(parents=True)
+    stale.write_text(line(e="file", f="old.py", n=1, s=0.1, b=0) + passed("old.py::test_old") + END)
+    out = f"OUT = {str(tmp_path / 'out')!r}\n"
+    report, _ = await run(tmp_path, {name: (out if FIND in text else "") + text for name, text in files.items()})
     verdict = judge(report)
     assert verdict.outcome is outcome, verdict
     assert told in " ".join(verdict.reasons) + " ".join(a.message for a in report.attempts), verdict
@@ -264,7 +364,13 @@ async def test_what_finished_before_a_crash_is_kept(tmp_path: Path) -> None:
         "test_a.py::test_bad": Status.FAILED,
         "test_a.py::test_die": Status.CRASHED,
     }
-    assert not report.complete and judge(report).outcome is Outcome.FAIL
+    assert report.complete and judge(report).outcome is Outcome.FAIL
+
+
+async def test_a_retry_of_the_projects_own_is_told(tmp_path: Path) -> None:
+    report, _ = await run(tmp_path, {"conftest.py": RETRY, "test_a.py": FLAKY})
+    assert [(a.number, a.status) for a in report.attempts] == [(1, Status.FAILED), (2, Status.PASSED)]
+    assert "passed only on retry" in " ".join(judge(report).reasons)
 
 
 async def test_deselected_cases_are_not_missed(tmp_path: Path) -> None:
@@ -282,54 +388,59 @@ async def test_an_interpreter_without_pytest_is_told_so(tmp_path: Path) -> None:
     assert "not installed there" in report.problems[0]
 
 
-def ran_with(tmp_path: Path, xml: str, exit_code: int | None, printed: str = "") -> tuple[Ran, RunRequest]:
+def line(**event: object) -> str:
+    return json.dumps(event) + "\n"
+
+
+def passed(name: str, number: int = 1) -> str:
+    file, _, case = name.partition("::")
+    parts = {"id": name, "f": file, "c": "", "name": case}
+    return line(e="result", **parts, n=number, o="passed", t=1.0, d=[0, 0.5, 0], w="gw0", b=0, ln=1)
+
+
+SESSION = line(e="session", workers=2, start="fork", mode="parallel", arguments=[])
+END = line(e="end", exit=0, collected=1, ran=1, t=2.0)
+TWO = line(e="file", f="t.py", n=2, s=0.1, b=0)
+
+
+def ran_with(tmp_path: Path, text: str, exit_code: int | None) -> tuple[Ran, RunRequest]:
     request = request_for(tmp_path)
-    request.out.mkdir()
-    (request.out / "junit.xml").write_text(xml)
-    (request.out / "stdout.log").write_text(printed)
-    (request.out / "stderr.log").write_text("")
-    ran = Ran(
-        argv=("pytest",),
-        exit_code=exit_code,
-        seconds=1.0,
-        stdout=request.out / "stdout.log",
-        stderr=request.out / "stderr.log",
-        report=request.out / "junit.xml",
-    )
-    return ran, request
-
-
-CASE = '<testcase classname="t" name="test_a" file="t.py"/>'
+    (request.out / "journal").mkdir(parents=True)
+    (request.out / "journal" / "main.jsonl").write_text(text)
+    for name in ("stdout.log", "stderr.log"):
+        (request.out / name).write_text("")
+    out, error = request.out / "stdout.log", request.out / "stderr.log"
+    return Ran(argv=("pytest",), exit_code=exit_code, seconds=1.0, stdout=out, stderr=error), request
 
 
 @pytest.mark.parametrize(
-    ("xml", "exit_code", "printed", "problem"),
+    ("text", "exit_code", "problem"),
     [
-        (f'<testsuite tests="1">{CASE}</testsuite>', 1, "", "exit 1"),
-        (f'<testsuite tests="1">{CASE}</testsuite>', 2, "", "was interrupted"),
-        (f'<testsuite tests="1">{CASE}</testsuite>', 3, "", "internal error"),
-        (f'<testsuite tests="1">{CASE}</testsuite>', 77, "", "does not define"),
-        (f'<testsuite tests="1">{CASE}</testsuite>', -15, "", "signal 15"),
-        (f'<testsuite tests="2">{CASE}</testsuite>', 0, "", "claims 2 cases and holds 1"),
-        (f'<testsuite tests="0">{CASE}</testsuite>', 0, "", "claims 0 cases and holds 1"),
-        (f"<testsuite>{CASE}</testsuite>", 0, "", "does not say how many"),
-        (f'<testsuite tests="1">{CASE}</testsuite>', 0, "collected 9 items / 2 deselected / 7 selected\n", "7 cases"),
-        (f'<testsuite tests="1">{CASE}</testsuite>', 0, "!!!!! stopping after 1 failures !!!!!\n", "stopped early"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + line(e="end", exit=1), 1, "exit 1"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + line(e="end", exit=2), 2, "was interrupted"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + line(e="end", exit=3), 3, "internal error"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + line(e="end", exit=77), 77, "does not define"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + END, -15, "signal 15"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + END, 1, "ends with 0 and ended with 1"),
+        (TWO + passed("t.py::a") + passed("t.py::b"), 0, "before it could say"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + END[:-1], 0, "before it could say"),
+        (TWO + passed("t.py::a") + END, 0, "2 cases were collected and 1 have a result"),
+        (passed("t.py::a") + END, 0, "0 cases were collected and 1 have a result"),
+        (TWO + passed("t.py::a") + "{}\n" + passed("t.py::b") + END, 0, "is damaged"),
+        (TWO + passed("t.py::a") + "[1]\n" + passed("t.py::b") + END, 0, "is damaged"),
+        (TWO + passed("t.py::a") + passed("t.py::b") + line(e="problem", text="odd") + END, 0, "odd"),
+        ("", 0, "before it could say"),
     ],
 )
-def test_what_does_not_agree_is_a_problem(tmp_path: Path, xml: str, exit_code: int, printed: str, problem: str) -> None:
-    ran, request = ran_with(tmp_path, xml, exit_code, printed)
+def test_what_does_not_agree_is_a_problem(tmp_path: Path, text: str, exit_code: int, problem: str) -> None:
+    ran, request = ran_with(tmp_path, SESSION + text, exit_code)
     report = runner.parse(ran, request)
     assert problem in " ".join(report.problems)
     assert judge(report).outcome is Outcome.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("declared", [1, 2])
-def test_a_case_that_fails_twice_may_be_counted_once_or_twice(tmp_path: Path, declared: int) -> None:
-    twice = (
-        '<testcase classname="t" name="a" file="t.py"><failure message="no"/></testcase>'
-        '<testcase classname="t" name="a" file="t.py"><error message="failed on teardown with x"/></testcase>'
-    )
-    ran, request = ran_with(tmp_path, f'<testsuite tests="{declared}">{twice}</testsuite>', 1)
-    report = runner.parse(ran, request)
-    assert (len(report.attempts), report.problems) == (1, ())
+def test_a_whole_journal_passes_and_the_same_attempt_twice_counts_once(tmp_path: Path) -> None:
+    twice = SESSION + TWO + passed("t.py::a") + passed("t.py::a") + passed("t.py::b") + END
+    report = runner.parse(*ran_with(tmp_path, twice, 0))
+    assert (len(report.attempts), report.workers, report.problems) == (2, 2, ())
+    assert judge(report).outcome is Outcome.PASS

@@ -1,0 +1,44 @@
+"""The argv of the test engine. Standard library only: `tes test` composes it before anything slow is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+BOOT = Path(__file__).resolve().parent.parent / "tes_engine" / "boot.py"
+
+
+def engine_argv(
+    python: str,
+    out: Path,
+    arguments: Sequence[str],
+    *,
+    workers: int | None = None,
+    start: str = "auto",
+    collect: str = "auto",
+    group_by: str = "auto",
+    case_timeout: float = 0.0,
+    retries: int = 0,
+    durations: Path | None = None,
+    select: Path | None = None,
+    repeat: Path | None = None,
+    coverage: Path | None = None,
+    impact: bool = False,
+) -> list[str]:
+    """The engine in the project's interpreter `python`, its journal in `out`; `arguments` are pytest's.
+
+    `workers` None: one a processor. Times are in seconds, 0 for no limit. The paths are JSON files, but for `coverage`,
+    which is a configuration of coverage.py.
+    """
+    argv = [python, str(BOOT), "--out", str(out), "--workers", str(workers or 0)]
+    for word, value, usual in (("start", start, "auto"), ("collect", collect, "auto"), ("group-by", group_by, "auto")):
+        if value != usual:
+            argv += [f"--{word}", value]
+    if case_timeout:
+        argv += ["--case-timeout", f"{case_timeout:g}"]
+    if retries:
+        argv += ["--retries", str(retries)]
+    for word, path in (("durations", durations), ("select", select), ("repeat", repeat), ("coverage", coverage)):
+        if path is not None:
+            argv += [f"--{word}", str(path)]
+    return [*argv, *(["--impact"] if impact else []), "--", *arguments]
