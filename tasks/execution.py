@@ -104,7 +104,10 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
                 timeout=suite.timeout,
             )
             report, paths = await _go(runner, request)
-            return await _retried(runner, request, report, suite.retries), paths
+            return (
+                await _retried(runner, request, report, 0 if getattr(runner, "RETRIES", False) else suite.retries),
+                paths,
+            )
 
         went = await asyncio.gather(*(shard(i + 1, part) for i, part in enumerate(parts)))
         report = merged(suite.name, [one for one, _ in went])

@@ -59,7 +59,7 @@ class Crash:
 
 
 def allowed(crash: Crash, retries: int) -> int:
-    """How many attempts of a case may crash and be repeated. A hang costs its whole time-out again: only when asked for.
+    """How many attempts of a case may crash and be repeated. A hang costs all its time again: only when asked for.
     What was killed from outside, for memory perhaps, is hardly the case's own doing."""
     if crash.timed_out:
         return retries

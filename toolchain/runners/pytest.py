@@ -20,6 +20,8 @@ from toolchain.runners import RunRequest
 TOOL = "pytest"
 # What the tested project's environment needs besides its own requirements.
 REQUIREMENTS = ("pytest>=7.4",)
+# Failed cases are repeated by the engine itself, each attempt in the journal.
+RETRIES = True
 
 NO_PYTEST = 69
 _EXIT = {
