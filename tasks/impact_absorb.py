@@ -1,0 +1,400 @@
+"""What a run left under OUT/impact becomes memory, in one transaction.
+
+Every worker tells in a file of its own which code objects each case executed, what it opened and who called whom.
+Here they become nodes: the blocks that those code objects are of, in the text that the plan saw. A file that changed
+while the tests ran is no evidence of anything: whatever touched it runs again.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain.blocks import MODULE, Blocks, blocks, digest, module_names
+from domain.impact import Kind, Stored
+from tasks import impact_files as project
+from tasks import impact_store as store
+
+if TYPE_CHECKING:
+    from tasks.impact import Selection
+
+_UNSTABLE = "changed while the tests ran"
+
+
+@dataclass
+class Recorded:
+    """What one case did, over all its attempts and workers. Codes are (path, first line, name)."""
+
+    codes: set[tuple[str, int, str]] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
+    anything: bool = False
+    doubt: str = ""
+
+
+@dataclass
+class Told:
+    """All that the workers told."""
+
+    cases: dict[str, Recorded] = field(default_factory=dict)
+    calls: set[tuple[tuple[str, int, str], tuple[str, int, str]]] = field(default_factory=set)
+    opened: set[tuple[tuple[str, int, str], str]] = field(default_factory=set)
+    everyone: Recorded = field(default_factory=Recorded)
+    modules: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """`recorded`: cases whose dependencies are known now; `doubted`: those that will run again whatever happens;
+    `misses`: cases that the selection would have reused and whose outcome is another one now."""
+
+    recorded: int
+    doubted: int
+    misses: tuple[str, ...]
+
+
+def lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file's name, event) of each whole line in a folder of `*.jsonl`; a line that was cut off is no event."""
+    for file in sorted(folder.glob("*.jsonl")):
+        for line in file.read_bytes().split(b"\n")[:-1]:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                yield file.name, event
+
+
+def told(folder: Path) -> Told:
+    """What the recorders wrote. A worker's numbers are its own: each file has a table of its codes."""
+    found = Told()
+    codes: dict[tuple[str, int], tuple[str, int, str]] = {}
+    scopes: dict[tuple[str, int], Recorded] = {}
+    for worker, event in lines(folder):
+        kind = event.get("e")
+        if kind == "code":
+            codes[worker, event["i"]] = (event["f"], event["l"], event["q"])
+        elif kind == "calls":
+            found.calls.update((codes[worker, a], codes[worker, b]) for a, b in event["x"])
+        elif kind == "import":
+            found.calls.add((codes[worker, event["c"]], (event["f"], 0, "<module>")))
+        elif kind == "open":
+            found.opened.add((codes[worker, event["c"]], event["p"]))
+        elif kind == "module":
+            found.modules[event["n"]] = event["f"]
+        elif kind == "facts":
+            found.facts.update(event["x"])
+        elif kind == "scope":
+            _add(scopes.setdefault((worker, event["i"]), Recorded()), worker, event, codes)
+        elif kind == "session":
+            _add(found.everyone, worker, event, codes)
+        elif kind == "collect":
+            # What collecting a file executes belongs to the file's module block.
+            top = (event["f"], 0, "<module>")
+            found.calls.update((top, codes[worker, code]) for code in event["h"])
+            found.opened.update((top, path) for path in event["d"])
+        elif kind == "case":
+            case = found.cases.setdefault(event["id"], Recorded())
+            _add(case, worker, event, codes)
+            # A scope may be told of again, with more, when it is torn down: hence resolved by reference, below.
+            case.__dict__.setdefault("scopes", set()).update((worker, number) for number in event.get("x", ()))
+    for case in found.cases.values():
+        for scope in case.__dict__.get("scopes", ()):
+            if scope in scopes:
+                case.codes |= scopes[scope].codes
+                case.paths |= scopes[scope].paths
+                case.anything = case.anything or scopes[scope].anything
+                case.doubt = case.doubt or scopes[scope].doubt
+            else:
+                case.doubt = case.doubt or "a fixture's set-up was not recorded"
+    return found
+
+
+def _add(to: Recorded, worker: str, event: dict[str, Any], codes: dict[tuple[str, int], tuple[str, int, str]]) -> None:
+    to.codes.update(codes[worker, code] for code in event["h"])
+    to.paths.update(event["d"])
+    to.anything = to.anything or bool(event.get("a"))
+    to.doubt = to.doubt or event.get("u", "")
+
+
+def results(folder: Path) -> tuple[dict[str, Stored], bool]:
+    """Node id → its last result, by the engine's journal; and whether the run went through to its end."""
+    found: dict[str, tuple[int, Stored]] = {}
+    bad: set[str] = set()
+    whole = False
+    for name, event in lines(folder):
+        kind = event.get("e")
+        if kind == "problem":
+            bad.add("")
+        elif kind == "end" and name == "main.jsonl":
+            collected, ran = event.get("collected"), event.get("ran")
+            whole = event.get("exit") in (0, 1) and (collected is None or collected == ran)
+        elif kind == "result":
+            case, number, status = event["id"], int(event.get("n", 1)), event["o"]
+            if status in ("failed", "error", "crashed"):
+                bad.add(case)
+            if case not in found or found[case][0] <= number:
+                found[case] = number, Stored(
+                    id=case, file=event["f"], classname=event.get("c", ""), name=event["name"], status=status,
+                    seconds=float(sum(event.get("d", ()))), message=str(event.get("msg") or "")[:2000],
+                )  # fmt: skip
+    last = {case: one for case, (_, one) in found.items()}
+    flaky = {case for case, one in last.items() if case in bad and one.status not in ("failed", "error", "crashed")}
+    for case in flaky:
+        last[case] = _with(last[case], bad_before=True)
+    return last, whole and "" not in bad
+
+
+def _with(case: Stored, **values: Any) -> Stored:
+    return replace(case, **values)
+
+
+class _Nodes:
+    """The nodes in the store, made as they are needed from the files that the plan saw."""
+
+    def __init__(self, connection: sqlite3.Connection, selection: Selection, names: dict[str, list[str]]) -> None:
+        self.connection, self.selection, self.names = connection, selection, names
+        self.numbers: dict[tuple[str, str], int] = {
+            (p, k): n for n, p, k in connection.execute("SELECT id, path, key FROM node")
+        }
+        self.files = store.files(connection)
+        self.ready: dict[str, Blocks] = {}
+        self.put: dict[str, store.File] = {}
+        self.unstable: set[str] = set()
+
+    def stable(self, path: str) -> bool:
+        """Whether the file is what it was when the plan looked; one that came later is not."""
+        now = project.stamp(self.selection.root / path)
+        then = self.selection.seen.stamps.get(path)
+        return now == then if then is not None else not path.endswith(".py") or now == project.ABSENT
+
+    def python(self, path: str) -> Blocks:
+        """The file's blocks, all of them in the store, as fresh as the plan."""
+        if (ready := self.ready.get(path)) is not None:
+            return ready
+        stable, known = self.stable(path), self.files.get(path)
+        stamp = self.selection.seen.stamps.get(path, project.ABSENT)
+        if stable and known and known.places and known.digest and path not in self.selection.seen.digests:
+            self.ready[path] = made = _from_places(known.places, self.keys(path))
+            return made
+        try:
+            source = (self.selection.root / path).read_bytes()
+        except OSError:
+            source, stable = b"", False
+        made = (self.selection.seen.read.get(path) if stable else None) or blocks(source)
+        self.ready[path] = made
+        if not stable:
+            self.unstable.add(path)
+        self.write(path, made, stable)
+        mentions = sorted(_absolute(path, made.mentions, self.names.get(path) or list(module_names(path, ()))))
+        places = {"s": [[line, name, list(keys)] for (line, name), keys in made.starts.items()], "p": made.spans}
+        self.put[path] = store.File(
+            path, "py", *stamp, digest(source) if stable else "", json.dumps(mentions), json.dumps(places)
+        )
+        return made
+
+    def keys(self, path: str) -> list[str]:
+        return [key for other, key in self.numbers if other == path]
+
+    def write(self, path: str, made: Blocks, stable: bool) -> None:
+        old = {key for key in self.by_path().get(path, ())}
+        for key in old - set(made.hashes):
+            self.connection.execute("DELETE FROM node WHERE id = ?", (self.numbers.pop((path, key)),))
+        for key, print_ in made.hashes.items():
+            kind = Kind.MODULE if key == MODULE else Kind.BLOCK
+            kind |= Kind.LASTING if key in made.lasting else Kind.BLOCK
+            kind |= Kind.CACHED if key in made.cached else Kind.BLOCK
+            self.one(path, key, kind, print_ if stable else "")
+
+    def by_path(self) -> dict[str, set[str]]:
+        if not hasattr(self, "_by_path"):
+            self._by_path: dict[str, set[str]] = {}
+            for path, key in self.numbers:
+                self._by_path.setdefault(path, set()).add(key)
+        return self._by_path
+
+    def one(self, path: str, key: str, kind: Kind, content: str) -> int:
+        number = self.numbers.get((path, key))
+        if number is None:
+            made = self.connection.execute(
+                "INSERT INTO node (path, key, kind, digest) VALUES (?, ?, ?, ?)", (path, key, int(kind), content)
+            )
+            number = int(made.lastrowid or 0)
+            self.numbers[path, key] = number
+        else:
+            self.connection.execute("UPDATE node SET kind = ?, digest = ? WHERE id = ?", (int(kind), content, number))
+        return number
+
+    def code(self, code: tuple[str, int, str]) -> list[int]:
+        """The nodes of a code object. One that is in none of the file's blocks stands for all of them."""
+        path, line, name = code
+        if not path.endswith(".py"):
+            return [self.data(path)]
+        made = self.python(path)
+        return [self.numbers[path, key] for key in made.find(line, name) or made.hashes]
+
+    def data(self, path: str) -> int:
+        """The node of a data file or folder."""
+        if (path, "") in self.numbers and path in self.put:
+            return self.numbers[path, ""]
+        if path.endswith(".py"):
+            # Somebody read the text of a program: every byte of it counts.
+            path = f"{path}/"
+        place = self.selection.root / path.rstrip("/")
+        stamp, content = project.stamp(place), project.content(place)
+        kind = "folder" if stamp[0] == -2 else "data"
+        self.put[path] = store.File(path, kind, *stamp, content)
+        return self.one(path, "", Kind.FOLDER if kind == "folder" else Kind.DATA, content)
+
+
+def _from_places(text: str, keys: Iterable[str]) -> Blocks:
+    read = json.loads(text)
+    return Blocks(
+        dict.fromkeys(keys, ""),
+        starts={(line, name): tuple(found) for line, name, found in read["s"]},
+        spans=tuple((first, last, key) for first, last, key in read["p"]),
+    )
+
+
+def _absolute(path: str, mentions: Iterable[tuple[int, str]], names: list[str]) -> set[str]:
+    """Absolute names of what is imported: a relative import is from the package, under each name the file goes by."""
+    found: set[str] = set()
+    package_itself = path.endswith("/__init__.py") or path == "__init__.py"
+    for level, name in mentions:
+        if not level:
+            found.add(name)
+        for own in names if level else ():
+            parts = own.split(".")
+            keep = len(parts) - level + (1 if package_itself else 0)
+            if keep > 0:
+                found.add(".".join([*parts[:keep], *([name] if name else [])]))
+    return found - {""}
+
+
+def absorb(out: Path, selection: Selection) -> Absorbed:
+    """Takes in what the run in `out` recorded. Nothing is kept when this is killed; then all of it runs again."""
+    said = told(out / "impact")
+    last, finished = results(out / "journal")
+    misses = tuple(c.id for c in selection.reused if c.id in last and last[c.id].status != c.status)
+    with store.opened(selection.store) as connection:
+        facts = store.meta(connection)
+        whole = selection.run is None or bool(facts.get("conditions") != dict(selection.conditions))
+        if whole:
+            for table in ("meta", "file", "node", "call", "module", "needs", "tested"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+        return _write(connection, selection, said, last, finished, whole, misses)
+
+
+def _write(
+    connection: sqlite3.Connection, selection: Selection, said: Told, last: dict[str, Stored], finished: bool,
+    whole: bool, misses: tuple[str, ...],
+) -> Absorbed:  # fmt: skip
+    seen = selection.seen
+    connection.executemany("INSERT OR REPLACE INTO module VALUES (?, ?)", said.modules.items())
+    names: dict[str, list[str]] = {}
+    for name, path in store.modules(connection).items():
+        names.setdefault(path, []).append(name)
+    nodes = _Nodes(connection, selection, names)
+    for path in seen.gone:
+        connection.execute("DELETE FROM node WHERE path = ?", (path,))
+        connection.execute("DELETE FROM tested WHERE file = ?", (path,))
+    for path in {*seen.read, *said.modules.values()} - seen.gone:
+        if path.endswith(".py"):
+            nodes.python(path)
+        else:
+            nodes.data(path)
+
+    calls = {(a, b) for x, y in said.calls for a in nodes.code(x) for b in nodes.code(y) if a != b}
+    calls |= {(a, nodes.data(path)) for code, path in said.opened for a in nodes.code(code)}
+    connection.executemany("INSERT OR IGNORE INTO call VALUES (?, ?)", calls)
+
+    doubted, place = 0, 0
+    if whole:
+        place = 0
+    else:
+        (place,) = connection.execute("SELECT coalesce(max(place), 0) FROM tested").fetchone()
+    ran_files = {one.file for one in last.values()}
+    if not whole and finished:
+        # A file that ran whole has these cases and no others.
+        for file in ran_files & set(selection.run or ()):
+            connection.execute("DELETE FROM tested WHERE file = ?", (file,))
+    rows = []
+    for case, one in last.items():
+        place += 1
+        did = said.cases.get(case)
+        doubt = "what it executed was not recorded" if did is None else did.doubt
+        numbers: set[int] = set()
+        if did is not None:
+            for code in did.codes:
+                numbers.update(nodes.code(code))
+            numbers.update(nodes.data(path) for path in did.paths)
+            if one.file.endswith(".py"):
+                nodes.python(one.file)
+                numbers.add(nodes.numbers[one.file, MODULE])
+            if nodes.unstable and any(code[0] in nodes.unstable for code in did.codes):
+                doubt = doubt or f"a file {_UNSTABLE}"
+        doubted += bool(doubt)
+        rows.append(
+            (one.id, one.file, one.classname, one.name, one.status, one.seconds, one.message,
+             _set(connection, numbers), bool(did and did.anything), doubt, one.bad_before, place)
+        )  # fmt: skip
+    connection.executemany(f"INSERT OR REPLACE INTO tested VALUES ({', '.join('?' * 12)})", rows)
+
+    unfinished: list[str] = []
+    if not whole:
+        planned = set(selection.run or ())
+        unknown = [(case,) for case in selection.why if case not in last]
+        connection.executemany("UPDATE tested SET doubt = 'it was to run and did not' WHERE id = ?", unknown)
+        if not finished:
+            unfinished = [name for name in planned if "::" not in name]
+    _files(nodes, selection)
+    everyone = {n for code in said.everyone.codes for n in nodes.code(code)}
+    everyone |= {nodes.data(path) for path in said.everyone.paths}
+    store.put_files(connection, nodes.put.values(), seen.gone)
+    told_facts = {**store.meta(connection), **said.facts}
+    folders = told_facts.get("folders", [])
+    values: dict[str, Any] = {
+        **told_facts,
+        "conditions": dict(selection.conditions),
+        "lock": project.environment_lock(folders),
+        "everyone": sorted({*(told_facts.get("everyone") or []), *everyone}),
+        "unfinished": unfinished,
+        "complete": finished if whole else told_facts.get("complete", False),
+    }
+    store.set_meta(connection, values)
+    connection.execute("DELETE FROM needs WHERE id NOT IN (SELECT needs FROM tested)")
+    return Absorbed(len(last) - doubted, doubted, misses)
+
+
+def refresh(planned: Selection) -> None:
+    """Takes in files that were touched without a change of any block, where nothing is to run."""
+    with store.opened(planned.store) as connection:
+        _write(connection, planned, Told(), {}, finished=True, whole=False, misses=())
+
+
+def _files(nodes: _Nodes, selection: Selection) -> None:
+    """Every other file that must be watched: those that nothing imported yet, and the settings."""
+    for path, stamp in selection.seen.stamps.items():
+        known = nodes.files.get(path)
+        if path in nodes.put or (known is not None and known.stamp == stamp and known.digest):
+            continue
+        setting = path in project.SETTINGS
+        if not setting and not path.endswith(".py"):
+            continue
+        fresh = nodes.stable(path)
+        nodes.put[path] = store.File(
+            path, "setting" if setting else "py", *stamp,
+            project.content(selection.root / path) if fresh else "",
+            known.mentions if known else "[]", known.places if known else "",
+        )  # fmt: skip
+
+
+def _set(connection: sqlite3.Connection, numbers: Iterable[int]) -> int:
+    blob = store.packed(numbers)
+    connection.execute("INSERT OR IGNORE INTO needs (nodes) VALUES (?)", (blob,))
+    (found,) = connection.execute("SELECT id FROM needs WHERE nodes = ?", (blob,)).fetchone()
+    return int(found)

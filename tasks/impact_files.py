@@ -1,0 +1,90 @@
+"""The project's files as impact selection sees them: found, stamped, and read only where a stamp differs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from domain.blocks import digest
+
+# What pytest and the import system read before any case: a change of one changes everything.
+SETTINGS = (
+    "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pyproject.toml", "tox.ini", "setup.cfg", "setup.py",
+    "tes.yaml", "sitecustomize.py", "usercustomize.py",
+)  # fmt: skip
+_LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
+ABSENT = (-1, -1, -1)
+Stamp = tuple[int, int, int]
+
+
+def python_files(root: Path) -> dict[str, Stamp]:
+    """Path from the root → stamp of every Python file, and of the settings in the root. Hidden folders and virtual
+    environments are not the project's."""
+    found: dict[str, Stamp] = {}
+    folders = [("", os.fspath(root))]
+    while folders:
+        prefix, folder = folders.pop()
+        inner: list[tuple[str, str]] = []
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            name = entry.name
+            if name.endswith(".py") or (not prefix and name in SETTINGS):
+                try:
+                    found[prefix + name] = _stamp(entry.stat())
+                except OSError:
+                    continue
+            elif name == "pyvenv.cfg":
+                inner = []
+                break
+            elif name[0] != "." and name not in _LEFT_OUT and entry.is_dir(follow_symlinks=False):
+                inner.append((f"{prefix}{name}/", entry.path))
+        folders += inner
+    return found
+
+
+def stamp(path: Path) -> Stamp:
+    """Size, time of change (ns) and inode; ABSENT for what is not there."""
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return ABSENT
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return (-2 if stat.S_ISDIR(found.st_mode) else found.st_size), found.st_mtime_ns, found.st_ino
+
+
+def content(path: Path) -> str:
+    """The digest of a file's bytes or of a folder's names; "" when it is not there."""
+    try:
+        if path.is_dir():
+            names = sorted(name for name in os.listdir(path) if name not in _LEFT_OUT and not name.endswith(".pyc"))
+            return digest("\0".join(names).encode("utf-8", "surrogateescape"))
+        return digest(path.read_bytes())
+    except OSError:
+        return ""
+
+
+def environment_lock(folders: Iterable[str]) -> str:
+    """What is installed in these import folders: names and versions. A project that is installed from a folder of this
+    machine counts with each file of it, because its version says nothing."""
+    told: list[str] = []
+    for folder in folders:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            told.append(f"{folder}: none")
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info", ".egg-link", ".pth")):
+                told.append(name)
+                if name.endswith((".pth", ".egg-link")):
+                    told.append(content(Path(folder, name)))
+                elif os.path.exists(os.path.join(folder, name, "direct_url.json")):
+                    told.append(content(Path(folder, name, "RECORD")))
+    return digest("\n".join(told).encode("utf-8", "surrogateescape"))
