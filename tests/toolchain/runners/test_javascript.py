@@ -69,10 +69,18 @@ def recorded(framework: str, name: str = "") -> bytes:
 
 
 OURS = {
-    "jest": ("--ci", "--json", "--outputFile={out}/report.json", "--shard=2/3", "--maxWorkers=2", "^{root}\\/src(/|$)"),
+    "jest": (
+        "--ci",
+        "--json",
+        "--outputFile={out}/report.json",
+        "--shard=2/3",
+        "--passWithNoTests",
+        "--maxWorkers=2",
+        "^{root}\\/src(/|$)",
+    ),
     "vitest": (
         *("--allowOnly", "--reporter=default", "--reporter=json", "--outputFile.json={out}/report.json"),
-        *("--shard=2/3", "--maxWorkers=2", "src"),
+        *("--shard=2/3", "--passWithNoTests", "--maxWorkers=2", "src"),
     ),
     "mocha": (
         "--reporter={tools}/_mocha_reporter.cjs",

@@ -249,6 +249,14 @@ async def test_its_shards_are_together_the_whole(framework: str, project: Path, 
     assert {**told(parts[0]), **told(parts[1])} == told(whole) and len(whole.attempts) == 4
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+async def test_more_shards_than_files_are_no_trouble(framework: str, project: Path, tmp_path: Path) -> None:
+    plant(project, good(framework))
+    parts = [(await run(framework, project, tmp_path / f"{n}", shard=(n, 2)))[0] for n in (1, 2)]
+    assert sorted(len(part.attempts) for part in parts) == [0, 1]
+    assert all(part.complete and part.problems == () for part in parts), parts
+
+
 async def test_an_only_of_mocha_that_hides_others_is_told(project: Path, tmp_path: Path) -> None:
     plant(project, {**good("mocha"), "test/b.test.js": "it.only('shown', () => {}); it('hidden', () => {});"})
     report, _ = await run("mocha", project, tmp_path / "out")

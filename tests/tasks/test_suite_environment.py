@@ -1,0 +1,41 @@
+"""What a suite's framework needs is what its runner says: no Python environment is made for JavaScript."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.spec import Build, Suite
+from tasks import node_modules, suite_environment
+from tasks.locked_environment import Locked
+from tests.tasks.supply import source_of
+
+
+async def test_a_runner_that_says_nothing_gets_the_locked_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def locked(*_: object) -> Locked:
+        return Locked(tmp_path / "environment", "sha256:0", tmp_path / "lock.txt")
+
+    monkeypatch.setattr(suite_environment, "locked_environment", locked)
+    source = await source_of({"a.py": ""}, tmp_path)
+    made = await suite_environment.suite_environment(source, Suite(), Build(), tmp_path / "store", ())
+    assert made.python == tmp_path / "environment" / "bin" / "python"
+    await suite_environment.furnish(made, source, tmp_path)
+    assert not (tmp_path / "node_modules").exists()
+
+
+async def test_javascript_gets_node_modules_and_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def install(*_: object) -> Path:
+        return tmp_path / "installed"
+
+    (tmp_path / "installed" / "pad").mkdir(parents=True)
+    (tmp_path / "tree").mkdir()
+    monkeypatch.setattr(node_modules, "install", install)
+    source = await source_of({"package.json": "{}"}, tmp_path)
+    suite = Suite(framework="jest")
+    made = await suite_environment.suite_environment(source, suite, Build(timeout=7), tmp_path / "store", ())
+    assert (made.python, made.timeout) == (None, 7.0)
+    await suite_environment.furnish(made, source, tmp_path / "tree")
+    assert (tmp_path / "tree" / "node_modules" / "pad").is_dir()
