@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from domain.release import named
 from domain.report import Report
 from tasks import progress
 from tasks.spec_file import LoadedSpec, load_spec
+from tasks.test_reports import in_actions
+from toolchain.reports.github import muted
 
 EXIT_INTERRUPTED = 130
 KEPT = "what was finished is kept, and the same command goes on from there"
@@ -40,7 +43,8 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
         if isinstance(event, Report):
             reports.append(event)
 
-    with watching(quiet=as_json) as watcher, progress.listening(watcher), progress.listening(keep):
+    safe, watch = _muted(as_json), watching(quiet=as_json)
+    with safe, watch as watcher, progress.listening(watcher), progress.listening(keep):
         for remark in _remarks(found):
             watcher.remark(remark)
         try:
@@ -54,8 +58,23 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
-        _tell(report, up)
+        with _muted(as_json):
+            _tell(report, up)
+    _announce(report, project, as_json)
     return report.outcome.exit_code
+
+
+def _muted(as_json: bool) -> AbstractContextManager[None]:
+    """While it lasts, nothing that a tool printed is taken for a command by GitHub Actions, if that is where we are."""
+    return muted(sys.stderr if as_json else sys.stdout) if in_actions() else nullcontext()
+
+
+def _announce(report: Report, project: Path, as_json: bool) -> None:
+    """Annotations and the step's summary in GitHub Actions. Standard output holds nothing but the object, if wanted."""
+    if in_actions():
+        from tasks.publish import announce
+
+        announce(report, project, out=sys.stderr if as_json else sys.stdout)
 
 
 def _standing(project: Path, environment: str | None) -> str:

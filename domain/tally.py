@@ -10,6 +10,8 @@ from itertools import groupby
 from typing import TypeVar
 
 from domain.cases import Attempt, CaseId, Status, SuiteReport
+from domain.clusters import normalised
+from domain.excerpt import first_line
 
 T = TypeVar("T")
 
@@ -55,6 +57,14 @@ class Told:
         return sum(attempt.seconds for attempt in self.attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Bad cases that say the same. `message` is the first line of the first of them; it may be empty."""
+
+    message: str
+    cases: tuple[Told, ...]
+
+
 @dataclass(slots=True)
 class FileTotal:
     """The cases of one file. `seconds` is the time of their attempts, on whatever worker."""
@@ -90,6 +100,15 @@ class Tally:
     @cached_property
     def flaky(self) -> tuple[Told, ...]:
         return tuple(told for told in self.cases if told.flaky)
+
+    @cached_property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """The bad cases by what they say, without what differs from case to case; the commonest first."""
+        groups: dict[str, list[Told]] = {}
+        for told in self.bad:
+            groups.setdefault(normalised(first_line(told.last.message)), []).append(told)
+        ordered = sorted(groups.values(), key=lambda group: -len(group))
+        return tuple(Trouble(first_line(group[0].last.message), tuple(group)) for group in ordered)
 
     @cached_property
     def reused(self) -> int:

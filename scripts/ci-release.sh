@@ -37,10 +37,13 @@ esac
 status "$state" "$outcome (exit $code)"
 [ -z "${GITHUB_OUTPUT:-}" ] || echo "outcome=$outcome" >>"$GITHUB_OUTPUT"
 if [ -n "${GITHUB_STEP_SUMMARY:-}" ]; then
+    # tes itself has written what the run came to and what failed in its tests. Where it broke, the log is all there is.
+    case $outcome in ERROR) open=' open' ;; *) open='' ;; esac
     {
-        printf '## %s: release to %s\n\n' "$outcome" "$ENVIRONMENT"
+        printf '\n<details%s><summary>The log: %s: release to %s</summary>\n\n' "$open" "$outcome" "$ENVIRONMENT"
         # Indented, so that nothing in a tool's output can end the block; GitHub takes at most 1 MiB.
-        tail -c 60000 "$log" | sed 's/^/    /'
+        grep -vE '^::[a-z0-9-]+( [a-z]+=.*)?::' "$log" | tail -c 60000 | sed 's/^/    /' || true
+        printf '\n\n</details>\n'
     } >>"$GITHUB_STEP_SUMMARY"
 fi
 exit "$code"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from domain.cases import Attempt, SuiteReport, final, judge
+from domain.cases import SuiteReport, final, judge
 from domain.report import Stage
 from domain.sharding import split
 from domain.spec import Suite
@@ -23,8 +23,6 @@ from tasks.snapshot import entries, work_copy
 from tasks.stage import perform
 from toolchain.registry import module
 from toolchain.runners import Runner, RunRequest
-
-SHOWN = 50
 
 
 def shards(suite: Suite, files: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -115,7 +113,8 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         verdict = judge(report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for _, paths in went for path in paths)
         evidence += await asyncio.to_thread(test_reports.evidence, [report], [verdict], out)
-        return verdict.model_copy(update={"evidence": evidence}), {"table": _table(report.attempts)}
+        payload = await asyncio.to_thread(test_reports.payload, [report])
+        return verdict.model_copy(update={"evidence": evidence}), payload
 
     inputs = {
         "source": source.digest,
@@ -123,12 +122,6 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         "requirements": [needs, run.spec.build.model_dump(mode="json")],
     }
     return await perform(run, name, inputs, work)
-
-
-def _table(attempts: Sequence[Attempt]) -> list[list[str]]:
-    last = final(attempts).values()
-    slowest = sorted(last, key=lambda a: (not a.status.bad, -a.seconds))[:SHOWN]
-    return [["case", "status", "seconds"], *([str(a.case), a.status.value, f"{a.seconds:.3f}"] for a in slowest)]
 
 
 @derive("tests")

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 from uuid import UUID
 
 from prefect.artifacts import (
     acreate_link_artifact,
     acreate_markdown_artifact,
     acreate_progress_artifact,
+    acreate_table_artifact,
     aupdate_progress_artifact,
 )
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 
 from domain.report import Report, Stage
+from tasks import test_reports
 from tasks.run import Run
+from toolchain.reports.github import Annotation
+from toolchain.reports.markdown import escaped
 
 _SIGN = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔"}
 
@@ -45,12 +50,14 @@ def stage_page(stage: Stage) -> str:
     """A stage as Markdown: verdict, reasons, numbers, and the stage's own table."""
     verdict = stage.verdict
     page = [f"# {_SIGN[verdict.outcome]} {stage.name}: {verdict.outcome}{' (reused)' if verdict.reused else ''}"]
-    page += [f"- {reason}" for reason in verdict.reasons]
+    page += [f"- {escaped(reason)}" for reason in verdict.reasons]
     if verdict.metrics:
         page += ["", table(["measure", "value"], [[k, f"{v:g}"] for k, v in sorted(verdict.metrics.items())])]
     rows = stage.payload.get("table")
     if rows:
         page += ["", table(rows[0], rows[1:])]
+    if told := stage.payload.get("page"):
+        page += ["", str(told)]
     page += ["", *(f"- {e.name}: `{e.location}`" for e in verdict.evidence)]
     return "\n".join(page)
 
@@ -64,24 +71,53 @@ def report_page(report: Report) -> str:
             f"{_SIGN[stage.verdict.outcome]} {stage.verdict.outcome}",
             "reused" if stage.verdict.reused else f"{stage.seconds:.1f} s",
             stage.mode,
-            "; ".join(stage.verdict.reasons),
+            escaped("; ".join(stage.verdict.reasons)),
         ]
         for stage in report.stages
     ] + [[name, "not reached", "", "", ""] for name in report.skipped]
     page = [f"# {_SIGN[report.outcome]} {report.outcome}: {report.kind} {what}"]
-    page += [f"- {line}" for line in (*report.decision.reasons, *report.decision.advice)]
+    page += [f"- {escaped(line)}" for line in (*report.decision.reasons, *report.decision.advice)]
     page += ["", table(["stage", "verdict", "time", "mode", "reasons"], rows), "", report.state]
     if report.address:
         page.append(f"\n[{report.address}]({report.address})")
     return "\n".join(page)
 
 
+def announce(report: Report, project: Path, *, out: TextIO) -> None:
+    """In GitHub Actions, annotates what the run's tests found and writes the step's summary: the run, then its tests.
+    Does nothing anywhere else."""
+    if not test_reports.in_actions():
+        return
+    found = [
+        Annotation.model_validate(one)
+        for stage in report.stages
+        if not stage.verdict.reused
+        for one in stage.payload.get("annotations", ())
+    ]
+    test_reports.annotate(found, project, out=out)
+    pages = [f"## {escaped(s.name)}\n\n{s.payload['page']}" for s in report.stages if s.payload.get("page")]
+
+    def fitting(room: int) -> str:
+        page = report_page(report)
+        for more in pages:
+            if len(page.encode()) + len(more.encode()) < room:
+                page += f"\n\n{more}"
+        return page if len(page.encode()) <= room else ""
+
+    test_reports.summarise(fitting)
+
+
 _under_way: set[asyncio.Task[Any]] = set()
 
 
 def publish_stage(run: Run, stage: Stage) -> None:
-    """Sends the stage's artifact to the Prefect UI, without keeping the next stage waiting for it."""
+    """Sends the stage's artifacts to the Prefect UI, without keeping the next stage waiting for them: its page, and the
+    cases worth looking at as a table that can be sorted."""
     if in_prefect():
+        if cases := stage.payload.get("cases"):
+            name = key(run.project, run.environment or "", stage.name, "cases")
+            told = f"{stage.name}: failed, passed on retry, slowest"
+            _under_way.add(asyncio.create_task(acreate_table_artifact(cases, key=name, description=told)))
         sending = asyncio.create_task(
             acreate_markdown_artifact(
                 key=key(run.project, run.environment or "", stage.name),
