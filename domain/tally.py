@@ -30,7 +30,7 @@ _RANK = {status: rank for rank, status in enumerate(WORST)}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One case with all its attempts, in order. The last one decides."""
+    """One case with all its attempts. The last one decides: repetitions, which decide nothing, stand before it."""
 
     attempts: tuple[Attempt, ...]
 
@@ -48,8 +48,14 @@ class Told:
 
     @property
     def flaky(self) -> bool:
-        """Whether it passed only on retry."""
+        """Whether it was bad and is not in the end."""
         return len(self.attempts) > 1 and not self.status.bad and any(one.status.bad for one in self.attempts)
+
+    @property
+    def how_flaky(self) -> str:
+        """In words, of a flaky one."""
+        retried = any(one.status.bad and not one.repeat for one in self.attempts)
+        return "passed on retry" if retried else "failed when repeated"
 
     @property
     def seconds(self) -> float:
@@ -173,7 +179,9 @@ def by_case(attempts: Iterable[Attempt]) -> Iterator[list[Attempt]]:
         case = attempt.case
         return (case.file, case.classname, case.name)
 
-    ordered = sorted(attempts, key=lambda attempt: (*name(attempt), attempt.number, attempt.started))
+    ordered = sorted(
+        attempts, key=lambda attempt: (*name(attempt), not attempt.repeat, attempt.number, attempt.started)
+    )
     for _, group in groupby(ordered, name):
         yield unique(group)
 

@@ -67,16 +67,23 @@ def write(
     return written
 
 
-def evidence(reports: Sequence[SuiteReport], verdicts: Sequence[Verdict], out: Path) -> tuple[Evidence, ...]:
+def evidence(
+    reports: Sequence[SuiteReport],
+    verdicts: Sequence[Verdict],
+    out: Path,
+    *,
+    trend: Sequence[TrendPoint] = (),
+    quarantined: Collection[CaseId] = (),
+) -> tuple[Evidence, ...]:
     """Writes the reports of a stage, as its evidence. One that cannot be written is told there and stops nothing."""
     try:
-        written = write(reports, verdicts, out)
+        written = write(reports, verdicts, out, trend=trend, quarantined=quarantined)
     except OSError as error:
         return (Evidence(name="reports", location=f"could not be written into {out}: {error.strerror}"),)
     return tuple(Evidence(name=path.name, location=str(path)) for path in written.values())
 
 
-def payload(reports: Sequence[SuiteReport]) -> dict[str, Any]:
+def payload(reports: Sequence[SuiteReport], *, quarantined: Collection[CaseId] = ()) -> dict[str, Any]:
     """What a test stage keeps for those who show it: `page` (Markdown), `cases` (rows of a table) and `annotations`
     (of GitHub). JSON, bounded in size, without secrets."""
     from toolchain.reports import github, markdown
@@ -85,7 +92,7 @@ def payload(reports: Sequence[SuiteReport]) -> dict[str, Any]:
     return {
         "page": markdown.page(numbers, (), room=PAGE_BYTES),
         "cases": markdown.rows(numbers),
-        "annotations": [one.model_dump(mode="json") for one in github.annotate(numbers)],
+        "annotations": [one.model_dump(mode="json") for one in github.annotate(numbers, quarantined=quarantined)],
     }
 
 
@@ -96,6 +103,7 @@ def announce(
     *,
     out: TextIO | None = None,
     environment: Mapping[str, str] = os.environ,
+    quarantined: Collection[CaseId] = (),
     secrets: Collection[str] = (),
     title: str = "",
 ) -> None:
@@ -105,7 +113,8 @@ def announce(
     from toolchain.reports import github, markdown
 
     numbers = tally(reports)
-    annotate(github.annotate(numbers, secrets=secrets), project, out=out, environment=environment)
+    found = github.annotate(numbers, secrets=secrets, quarantined=quarantined)
+    annotate(found, project, out=out, environment=environment)
     summarise(lambda room: markdown.page(numbers, verdicts, room=room, secrets=secrets, title=title), environment)
 
 

@@ -20,7 +20,7 @@ BAD_BUDGET = 6_000_000
 OTHER_BUDGET = 1_500_000
 
 STATUSES = tuple(Status)
-FLAKY, REUSED, QUARANTINED = 1, 2, 4
+FLAKY, REUSED, QUARANTINED, REPEATED = 1, 2, 4, 8
 
 Clean = Callable[[str], str]
 
@@ -75,30 +75,36 @@ class _Numbers:
 def data(tally: Tally, cases: Sequence[Told], clean: Clean, name: Clean, quarantined: Callable[[Told], bool]) -> str:
     """One line of JSON that is safe inside a `script` element.
 
-    A row is [suite, file, class, name, status, ms, flags], and, where the case has more to tell, its attempts:
-    [status, ms, worker, began in ms, message, output]. `clean` takes secrets out of a text, `name` out of a name.
+    A row is [suite, file, class, name, status, ms, flags, attempts, trouble]: words by their number, ms of all attempts
+    together, the trouble of a bad case only. An attempt is [status, ms, worker, began in ms, message, output], with a 1
+    behind it when it was a repetition. `clean` takes secrets out of a text, `name` out of a name.
     """
     suites, files, classes, workers = _Numbers(), _Numbers(), _Numbers(), _Numbers()
     room = limits(tally)
     rows: list[list[Any]] = []
+    trouble = {id(told): number for number, one in enumerate(tally.troubles) for told in one.cases}
 
     def told_of(one: Attempt) -> list[Any]:
         began = round((one.started - tally.began) * 1000) if one.started > 0 else -1
         message, output = clean(cut(one.message, MAX_MESSAGE)), clean(cut(one.output, room.of(one)))
-        return [STATUSES.index(one.status), _ms(one.seconds), workers.of(one.worker), began, message, output]
+        told = [STATUSES.index(one.status), _ms(one.seconds), workers.of(one.worker), began, message, output]
+        return [*told, 1] if one.repeat else told
 
     for told in cases:
         case, last = told.case, told.last
-        flags = FLAKY * told.flaky | REUSED * last.reused | QUARANTINED * quarantined(told)
+        flags = (FLAKY | REPEATED * (told.how_flaky != "passed on retry")) * told.flaky
+        flags |= REUSED * last.reused | QUARANTINED * quarantined(told)
         row: list[Any] = [suites.of(case.suite), files.of(case.file), classes.of(case.classname), name(case.name)]
-        row += [STATUSES.index(told.status), _ms(last.seconds), flags]
-        row.append([told_of(one) for one in told.attempts])
+        row += [STATUSES.index(told.status), _ms(told.seconds), flags, [told_of(one) for one in told.attempts]]
+        if id(told) in trouble:
+            row.append(trouble[id(told)])
         rows.append(row)
     content = {
         "suites": list(suites.known),
         "files": [name(file) for file in files.known],
         "classes": [name(word) for word in classes.known],
         "workers": list(workers.known),
+        "troubles": [name(one.message) for one in tally.troubles],
         "statuses": [status.value for status in STATUSES],
         "rows": rows,
     }

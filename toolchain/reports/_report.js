@@ -1,14 +1,14 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const [SUITE, FILE, CLASS, NAME, STATUS, MS, FLAGS, ATTEMPTS] = [0, 1, 2, 3, 4, 5, 6, 7];
-  const [FLAKY, REUSED, QUARANTINED] = [1, 2, 4];
+  const [SUITE, FILE, CLASS, NAME, STATUS, MS, FLAGS, ATTEMPTS, TROUBLE] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const [FLAKY, REUSED, QUARANTINED, REPEATED] = [1, 2, 4, 8];
   const PAGE = 100;
   const bad = new Set(["failed", "error", "crashed"].map((word) => data.statuses.indexOf(word)));
   const status = (word) => (row) => data.statuses[row[STATUS]] === word;
   const VIEWS = [
     ["bad", "Failing", (row) => bad.has(row[STATUS])],
-    ["flaky", "Passed on retry", (row) => row[FLAGS] & FLAKY],
+    ["flaky", "Flaky", (row) => row[FLAGS] & FLAKY],
     ["skipped", "Skipped", status("skipped")],
     ["xfailed", "Expected failures", status("xfailed")],
     ["xpassed", "Unexpected passes", status("xpassed")],
@@ -66,9 +66,9 @@
   const place = (row) => [data.files[row[FILE]], data.classes[row[CLASS]]].filter(Boolean).join("::") || data.suites[row[SUITE]];
   function body(row) {
     const all = row[ATTEMPTS], into = make("div", "body");
-    all.forEach(([state, ms, worker, began, message, output], number) => {
+    all.forEach(([state, ms, worker, began, message, output, repeat], number) => {
       const one = make("section", `attempt s-${data.statuses[state]}`), head = make("h4");
-      if (all.length > 1) head.append(`Attempt ${number + 1} of ${all.length}: `, make("b", "", data.statuses[state]), ", ");
+      if (all.length > 1) head.append(`${repeat ? "Repetition, attempt" : "Attempt"} ${number + 1} of ${all.length}: `, make("b", "", data.statuses[state]), ", ");
       head.append(duration(ms));
       if (data.workers[worker]) head.append(` on ${data.workers[worker]}`);
       if (began >= 0) head.append(`, ${duration(began)} after the start`);
@@ -92,7 +92,7 @@
     const told = row[ATTEMPTS].filter((one) => bad.has(one[0])).pop() || row[ATTEMPTS][row[ATTEMPTS].length - 1];
     if (told[4]) who.append(make("span", "why", bare(told[4].slice(0, 240))));
     const tags = make("span", "tags");
-    if (flaky) tags.append(make("i", "tag flaky", "passed on retry"));
+    if (flaky) tags.append(make("i", "tag flaky", row[FLAGS] & REPEATED ? "failed when repeated" : "passed on retry"));
     if (row[FLAGS] & REUSED) tags.append(make("i", "tag", "reused"));
     if (row[FLAGS] & QUARANTINED) tags.append(make("i", "tag", "quarantined"));
     head.append(make("span", "badge", word), who, tags, make("span", "time", duration(row[MS])));
@@ -114,7 +114,7 @@
 
   const counts = new Map(VIEWS.map(([key, , test]) => [key, data.rows.filter(test).length]));
   let view = counts.get("bad") ? "bad" : counts.get("flaky") ? "flaky" : "all";
-  let rows = [], drawn = 0;
+  let rows = [], drawn = 0, trouble = -1;
   function draw() {
     const some = document.createDocumentFragment();
     for (const row of rows.slice(drawn, drawn + PAGE)) some.append(item(row));
@@ -127,8 +127,8 @@
     const test = VIEWS.find(([key]) => key === view)[2];
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const only = file.value === "" ? -1 : Number(file.value);
-    rows = data.rows.filter((row) => test(row) && (only < 0 || row[FILE] === only) && words.every((word) => haystack(row).includes(word)));
-    const took = (row) => row[ATTEMPTS].reduce((sum, one) => sum + one[1], 0);
+    rows = data.rows.filter((row) => test(row) && (only < 0 || row[FILE] === only) && (trouble < 0 || row[TROUBLE] === trouble) && words.every((word) => haystack(row).includes(word)));
+    const took = (row) => (row[FLAGS] & REUSED ? 0 : row[MS]);
     if (order.value === "slow") rows.sort((a, b) => took(b) - took(a));
     else rows.sort((a, b) => rankOf(a) - rankOf(b));
     list.replaceChildren();
@@ -139,6 +139,8 @@
     if (!rows.length) list.append(make("p", "nothing", data.rows.length ? "No such case." : "No case was run."));
     byId("found").textContent = `${rows.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} cases`;
     for (const chip of byId("chips").children) chip.setAttribute("aria-pressed", String(chip.dataset.view === view));
+    byId("only").hidden = trouble < 0;
+    byId("only").textContent = `✕ only: ${data.troubles[trouble] || "(no message)"}`;
   }
   // What is looked at is in the address, so that it can be passed on.
   function remember() {
@@ -176,18 +178,20 @@
   file.addEventListener("change", changed);
   order.addEventListener("change", changed);
   more.addEventListener("click", draw);
+  byId("only").addEventListener("click", () => { trouble = -1; changed(); find.focus(); });
   byId("filter").addEventListener("submit", (event) => event.preventDefault());
   byId("filter").hidden = false;
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("[data-file]");
+    const link = event.target.closest("[data-file], [data-trouble]");
     if (!link) return;
     event.preventDefault();
-    file.value = String(data.files.indexOf(link.dataset.file));
+    trouble = link.dataset.trouble === undefined ? -1 : Number(link.dataset.trouble);
+    file.value = link.dataset.file === undefined ? "" : String(data.files.indexOf(link.dataset.file));
     find.value = "";
-    view = "all";
+    view = trouble < 0 ? "all" : "bad";
     changed();
     byId("cases").scrollIntoView();
-    file.focus({ preventScroll: true });
+    (trouble < 0 ? file : byId("only")).focus({ preventScroll: true });
   });
   apply();
 

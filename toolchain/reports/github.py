@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
+from domain.cases import CaseId
 from domain.excerpt import cut, first_line, without_colours
 from domain.redaction import redact
 from domain.tally import Tally, Told
@@ -36,9 +37,11 @@ class Annotation(Value):
     line: int = 0
 
 
-def annotate(tally: Tally, *, secrets: Collection[str] = (), most: int = MOST) -> tuple[Annotation, ...]:
+def annotate(
+    tally: Tally, *, secrets: Collection[str] = (), quarantined: Collection[CaseId] = (), most: int = MOST
+) -> tuple[Annotation, ...]:
     """At most `most` errors (reasons for disbelief, then a failure of each trouble, the commonest first, then more of
-    them) and as many warnings (cases that passed only on retry)."""
+    them) and as many warnings (cases that are flaky, or bad and in quarantine)."""
 
     def clean(text: str) -> str:
         return printable(redact(without_colours(text), secrets))
@@ -59,17 +62,22 @@ def annotate(tally: Tally, *, secrets: Collection[str] = (), most: int = MOST) -
         for problem in tally.problems[: most // 2]
     ]
     first, rest = [], []
+    set_aside = set(quarantined)
     for trouble in tally.troubles:
-        others = len(trouble.cases) - 1
+        counted = [told for told in trouble.cases if told.case not in set_aside]
+        if not counted:
+            continue
+        others = len(counted) - 1
         more = f"\n\nand {plural(others, 'other case')} with the same message" if others else ""
-        head, *same = trouble.cases
+        head, *same = counted
         first.append(of(head, "error", head.status.value, more))
-        rest += [(told, len(trouble.cases)) for told in same[:most]]
+        rest += [told for told in same[:most]]
     room = most - len(errors) - len(first)
     errors += first
-    errors += [of(told, "error", told.status.value, "") for told, _ in rest[: max(0, room)]]
-    flaky = [of(told, "warning", "passed only on retry", "") for told in tally.flaky[:most]]
-    return (*errors[:most], *flaky)
+    errors += [of(told, "error", told.status.value, "") for told in rest[: max(0, room)]]
+    warnings = [of(told, "warning", told.how_flaky, "") for told in tally.flaky]
+    warnings += [of(told, "warning", "in quarantine", "") for told in tally.bad if told.case in set_aside]
+    return (*errors[:most], *warnings[:most])
 
 
 def line_of(file: str, output: str) -> int:

@@ -24,7 +24,10 @@ SLOWEST = 10
 LINES = 20
 """Problems, and notes, that are shown."""
 
-_MARKUP = re.compile(r"[&<>\"'`*_{}\[\]()#+.!|~$@:\\^=-]")
+# `_` between letters is no emphasis; a colon may belong to an emoji or an address; what begins a list does so only at
+# the beginning.
+_MARKUP = re.compile(r"""[&<>`*\[\]#|~$@\\] | (?<![^\W_])_ | _(?![^\W_]) | :(?=[^\W_]|//|[+-]) | (?<=www)\.
+    | ^[+=-] | (?<=^\d)[.)] | (?<=^\d\d)[.)] | (?<=^\d{3})[.)]""".replace(" ", "").replace("\n", ""))
 
 
 def escaped(text: str) -> str:
@@ -97,7 +100,7 @@ def rows(tally: Tally, *, secrets: Collection[str] = (), most: int = 100) -> lis
         }
 
     found = [row(told.status.value, told) for told in tally.bad[:most]]
-    found += [row("passed on retry", told) for told in tally.flaky[: most // 2]]
+    found += [row(told.how_flaky, told) for told in tally.flaky[: most // 2]]
     return found + [row("slowest", told) for told in tally.slowest(SLOWEST)]
 
 
@@ -108,7 +111,7 @@ def _joined(parts: Iterable[str]) -> str:
 def _counts(tally: Tally) -> str:
     told = [f"**{number(tally.counts[s])}** {s.value}" for s in (Status.PASSED, *WORST[:-1]) if tally.counts[s]]
     if tally.flaky:
-        told.append(f"**{number(len(tally.flaky))}** passed on retry")
+        told.append(f"**{number(len(tally.flaky))}** flaky")
     if tally.reused:
         told.append(f"**{number(tally.reused)}** reused")
     if tally.deselected:
@@ -167,7 +170,7 @@ def _flaky(tally: Tally, heading: str, clean: Callable[[str], str]) -> list[str]
         words = ", ".join(one.status.value for one in told.attempts)
         rows.append(f"| {code(clean(str(told.case)))} | {words} | {escaped(clean(first_line(first.message, 160)))} |")
     more = [f"\nand {len(tally.flaky) - FLAKY} more"] if len(tally.flaky) > FLAKY else []
-    head = [f"{heading} Passed only on retry: {number(len(tally.flaky))}\n", "| case | attempts | at first |"]
+    head = [f"{heading} Flaky: {number(len(tally.flaky))}\n", "| case | attempts | at first |"]
     return ["\n".join([*head, "| --- | --- | --- |", *rows, *more])]
 
 
