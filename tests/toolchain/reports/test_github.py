@@ -87,7 +87,7 @@ def test_one_annotation_a_trouble_comes_before_more_of_the_same_and_ten_are_the_
 @given(ANY)
 def test_escaped_text_is_only_text(text: str) -> None:
     safe = markdown.escaped(text)
-    assert not re.search(r"[<>|`*\[\]\n]|\b_|_\b|:\w|^[-+=]|^\d+[.)]", re.sub("&#\\d+;", "", safe))
+    assert not re.search(r"[<>|`*\[\]\n]|\b_|_\b|:\w|^[-+=]|^\d+[.)]", re.sub("&#\\d+;", "&", safe))
     assert unescape(safe) == " ".join(markdown.printable(text).split())
 
 
