@@ -49,12 +49,11 @@ class Plan(Value):
 
 
 class _Unit(NamedTuple):
-    """What stays together. Naming `name` leaves out all of `members`; to run them, each is named."""
+    """What stays together: a file, or a function or class at its top level."""
 
     name: str
     seconds: float
     cases: int
-    members: tuple[str, ...]
 
 
 Names = Callable[[str], Sequence[str] | None]
@@ -102,7 +101,7 @@ def plan(
         shards=tuple(
             Shard(
                 number=place,
-                selection=() if place == 1 else tuple(m for name in filled[number] for m in by_name[name].members),
+                selection=() if place == 1 else filled[number],
                 leave=tuple(sorted(name for other in order[1:] for name in filled[other])) if place == 1 else (),
                 seconds=loads[number] if history else 0.0,
                 cases=sum(by_name[name].cases for name in filled[number]),
@@ -117,10 +116,9 @@ def _files(files: Mapping[str, int], history: _History) -> list[_Unit]:
 
     A file that history does not know is left to the first shard: the runner finds out whether it holds a case."""
     if not history:
-        return [_Unit(file, max(1, size) / BYTES_PER_SECOND, 0, (file,)) for file, size in sorted(files.items())]
+        return [_Unit(file, max(1, size) / BYTES_PER_SECOND, 0) for file, size in sorted(files.items())]
     return [
-        _Unit(file, math.fsum(seconds for _, seconds in cases), len(cases), (file,))
-        for file, cases in sorted(history.items())
+        _Unit(file, math.fsum(seconds for _, seconds in cases), len(cases)) for file, cases in sorted(history.items())
     ]
 
 
@@ -134,38 +132,19 @@ def _divided(units: Sequence[_Unit], ideal: float, history: _History, names: Nam
         if parts != [unit]:
             left += unit.seconds - math.fsum(part.seconds for part in parts)
             cases += unit.cases - sum(part.cases for part in parts)
-    return [*found, _Unit(_REST, max(0.0, left), cases, ())] if cases else found
+    return [*found, _Unit(_REST, max(0.0, left), cases)] if cases else found
 
 
 def _parts(unit: _Unit, history: _History, names: Names) -> list[_Unit]:
-    """The functions and classes of a file that are there and that history knows; the file itself when these are few.
-
-    pytest's `--deselect a::test_x` leaves out `a::test_xy` as well: names of which one begins the other stay together,
-    and where one of them is unknown, none of them is given away.
-    """
+    """The functions and classes of a file that are there and that history knows; the file itself when these are few."""
     there = names(unit.name)
     if there is None:
         return [unit]
     times: dict[str, list[float]] = {}
     for case, seconds in history[unit.name]:
         times.setdefault(_top(case), []).append(seconds)
-    families: list[list[str]] = []
-    for name in sorted({*there, *times}):
-        if families and name.startswith(families[-1][0]) and families[-1][0] in times:
-            families[-1].append(name)
-        else:
-            families.append([name])
-    sure = set(there) & times.keys()
-    parts = [
-        _Unit(
-            name=f"{unit.name}::{family[0]}",
-            seconds=math.fsum(seconds for name in family for seconds in times[name]),
-            cases=sum(len(times[name]) for name in family),
-            members=tuple(f"{unit.name}::{name}" for name in family),
-        )
-        for family in families
-        if sure.issuperset(family)
-    ]
+    sure = sorted(set(there) & times.keys())
+    parts = [_Unit(f"{unit.name}::{name}", math.fsum(times[name]), len(times[name])) for name in sure]
     return parts if len(parts) > 1 else [unit]
 
 

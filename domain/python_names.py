@@ -5,21 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-# A module that calls one of these may define anything.
-_DYNAMIC = {"globals", "locals", "vars", "exec", "eval", "setattr", "__import__"}
-
 
 def top_level(text: str) -> tuple[str, ...] | None:
-    """Functions, classes, imported and assigned names; None when the text cannot tell: it is no Python that we can
-    read, has a `from x import *`, or makes names at run time."""
+    """Functions, classes, imported and assigned names; None when it is no Python that we can read."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     found: list[str] = []
     for statement in tree.body:
-        if any(_makes_names(node) for node in _at_import(statement)):
-            return None
         for node in _at_import(statement):
             found += _defined(node)
     return tuple(dict.fromkeys(found))
@@ -29,17 +23,9 @@ def _at_import(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes executed at the top level when the module is imported: nothing inside a function or a class."""
     yield node
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-        for decorator in getattr(node, "decorator_list", []):
-            yield from ast.walk(decorator)
         return
     for child in ast.iter_child_nodes(node):
         yield from _at_import(child)
-
-
-def _makes_names(node: ast.AST) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        return any(alias.name == "*" for alias in node.names)
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _DYNAMIC
 
 
 def _defined(node: ast.AST) -> list[str]:

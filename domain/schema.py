@@ -21,6 +21,7 @@ _SECTIONS = {
     "Suite": "tests.suites[]",
     "Coverage": "tests.suites[].coverage",
     "Quarantine": "tests.quarantine",
+    "Distribute": "tests.distribute",
     "Repeat": "tests.repeat",
     "Load": "load",
     "Scenario": "load.scenario",

@@ -166,6 +166,22 @@ class Repeat(Value):
     budget: Timeout = Field(30.0, description="time for all of them together")
 
 
+class Distribute(Value):
+    """Shards as flow runs on a work pool, in place of tasks on this machine."""
+
+    storage: str = Field(
+        min_length=1,
+        description="what both sides reach: a shared folder, or a Prefect block such as `remote-file-system/shards`",
+    )
+    deployment: str = Field("shard/default", pattern=r"^[^/]+/[^/]+$", description="what a shard is run by")
+    lost: Annotated[int, Field(ge=0, le=100)] = Field(
+        3, description="runs of a suite's shards that may be lost and are started again"
+    )
+    start_within: Timeout = Field(
+        120.0, description="a shard that no worker has begun by then is run by the execution itself"
+    )
+
+
 class Tests(Value):
     """What proves that the revision works."""
 
@@ -180,6 +196,7 @@ class Tests(Value):
     )
     quarantine: Quarantine = Field(Quarantine(), description="how flaky cases may be set aside for a time")
     repeat: Repeat = Field(Repeat(), description="whether new cases are run again at once, to see whether they flake")
+    distribute: Distribute | None = Field(None, description="shards on many machines; on this one when left out")
 
     @model_validator(mode="after")
     def _names_differ(self) -> Tests:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from domain.cases import Attempt
+from domain.cases import Attempt, CaseId
 from domain.findings import Finding
 from domain.load import LoadSummary
 from domain.place import Release
@@ -17,6 +17,7 @@ from domain.redaction import redact
 from domain.report import Report, Stage, gate_of
 from domain.rollout import Action, Rollout
 from domain.verdict import Outcome, Verdict
+from records.read.case import durations as find_durations
 from records.read.run import abandoned as find_abandoned
 from records.read.stage import reusable as find_reusable
 from records.write.attempt import record_attempts
@@ -89,6 +90,11 @@ async def stage(run: Run, stage: Stage, key: str, began: float) -> None:
 
 async def attempts(run: Run, stage_name: str, given: Iterable[Attempt]) -> None:
     await asyncio.to_thread(record_attempts, run.id, stage_name, list(given))
+
+
+async def durations(run: Run, suite: str) -> dict[CaseId, float]:
+    """Seconds to expect of each case of a suite, from the project's last runs."""
+    return await asyncio.to_thread(find_durations, run.project, suite)
 
 
 async def findings(run: Run, stage_name: str, given: Iterable[Finding]) -> None:

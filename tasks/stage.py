@@ -38,7 +38,8 @@ def digest(stage: str, inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _more_tries() -> bool:
+def more_tries() -> bool:
+    """Whether Prefect would run the task again that this is called in."""
     count = task_run.run_count
     return bool(count) and count <= RETRIES
 
@@ -69,7 +70,7 @@ async def perform(
         try:
             verdict, payload = await work(out)
         except Unavailable as error:
-            if _more_tries():
+            if more_tries():
                 raise
             verdict, payload = silent(gate_of(name), error.message), {}
         except (ToolError, ReportError) as error:

@@ -18,7 +18,7 @@ import pytest
 from . import replay
 from .board import NOBODY, Board
 from .crash import Crash, allowed
-from .gather import files, reordered, runs_of, whole_wanted
+from .gather import file_of, files, reordered, runs_of, whole_wanted
 from .hands import Hand, fork, spawn
 from .journal import Event, Journal, Tail
 from .options import processors
@@ -87,7 +87,8 @@ class Controller:
         session, config = self.session, self.session.config
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         with collecting(config):
-            self.nodes = files(session)
+            leave = set(read(self.options.leave) or ())
+            self.nodes = [node for node in files(session) if file_of(node) not in leave]
             whole = None if self.options.collect == "parallel" else whole_wanted(config)
             if self.options.collect == "once" or self.group_by() == "group":
                 whole = whole or "asked for"
@@ -102,8 +103,7 @@ class Controller:
             for node in self.nodes:
                 items.extend(session.genitems(node))
             selected = read(self.options.select)
-            if selected is not None:
-                items[:] = chosen(items, set(selected))
+            items[:] = chosen(items, None if selected is None else set(selected), leave)
             config.hook.pytest_collection_modifyitems(session=session, config=config, items=items)
             config.hook.pytest_collection_finish(session=session)
             session.testscollected = len(items)
@@ -389,7 +389,9 @@ class Controller:
         """A case that was asked for by name and is not there has not passed."""
         if self.plan.select is None or self.stopping():
             return
-        lost = sorted(name for name in self.plan.select if "::" in name and name not in self.plan.done)
+        there = {name.partition("[")[0] for name in self.plan.done} | self.plan.done
+        there |= {"::".join(name.split("::")[:2]) for name in there}
+        lost = sorted(name for name in self.plan.select if "::" in name and name not in there)
         if lost:
             self.journal.write(
                 {"e": "problem", "text": f"{len(lost)} chosen case(s) are not there, the first: {lost[0]}"}

@@ -76,6 +76,11 @@ def file_of(node: Any) -> str:
     return str(node.nodeid).partition("::")[0]
 
 
+def top_of(node: Any) -> str:
+    """The function or class at the top level of its file that a node belongs to, as a node id."""
+    return "::".join(str(node.nodeid).partition("[")[0].split("::")[:2])
+
+
 def whole_wanted(config: Any) -> Optional[str]:
     """Why all items must be collected before any is run; None when each file can be taken by itself."""
     for name in WHOLE:

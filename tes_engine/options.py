@@ -25,6 +25,7 @@ def parse(argv: List[str]) -> argparse.Namespace:
         "--durations", help="JSON: node id to expected seconds; a file's name to those of collecting it"
     )
     parser.add_argument("--select", help="JSON: the node ids to run, of all that the arguments give")
+    parser.add_argument("--leave", help="JSON: files, and file::name of functions and classes, that others run")
     parser.add_argument("--repeat", help="JSON: node id to how many more times it is run")
     parser.add_argument("--coverage", help="configuration of coverage.py; its data goes to OUT/coverage")
     parser.add_argument("--impact", action="store_true", help="record what each case executes, in OUT/impact")

@@ -48,6 +48,7 @@ def make_plan(
         dominating=dominating,
         done=set(),
         select=None if select is None else set(select),
+        leave=set(read(options.leave) or ()),
         repeat=read(options.repeat) or {},
     )
 

@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .batch import Batch
 from .board import OWNED, Board, Row
-from .gather import file_of, inside
+from .gather import file_of, inside, top_of
 from .journal import Journal
 from .recorder import Recorder
 
@@ -46,6 +46,7 @@ class Plan(NamedTuple):
     dominating: Set[int]
     done: Set[str]
     select: Optional[Set[str]]
+    leave: Set[str]
     repeat: Dict[str, int]
 
 
@@ -190,9 +191,8 @@ class Worker:
                 items = inside(self.session, node)
             except self.session.Failed as reason:
                 raise Stop(str(reason)) from None
-        if self.plan.select is not None:
-            # Not through pytest's hook: to the project these were never asked for.
-            items = chosen(items, self.plan.select)
+        # Not through pytest's hook: to the project what is not chosen was never asked for.
+        items = chosen(items, self.plan.select, self.plan.leave)
         self.config.hook.pytest_collection_modifyitems(session=self.session, config=self.config, items=items)
         return items
 
@@ -259,9 +259,11 @@ class Worker:
             self.journal.write({"e": "problem", "text": f"tear-down after {self.recorder.case}: {error!r}"[:2000]})
 
 
-def chosen(items: List[Any], select: Set[str]) -> List[Any]:
-    """The items that are named, or whose whole file is."""
-    return [item for item in items if item.nodeid in select or file_of(item) in select]
+def chosen(items: List[Any], select: Optional[Set[str]], leave: Set[str]) -> List[Any]:
+    """The items that are named, or whose function, class or whole file is; less those that are to be left."""
+    if select is not None:
+        items = [one for one in items if one.nodeid in select or file_of(one) in select or top_of(one) in select]
+    return [one for one in items if top_of(one) not in leave and file_of(one) not in leave] if leave else items
 
 
 @contextmanager

@@ -21,6 +21,7 @@ def engine_argv(
     retries: int = 0,
     durations: Path | None = None,
     select: Path | None = None,
+    leave: Path | None = None,
     repeat: Path | None = None,
     coverage: Path | None = None,
     impact: bool = False,
@@ -38,7 +39,8 @@ def engine_argv(
         argv += ["--case-timeout", f"{case_timeout:g}"]
     if retries:
         argv += ["--retries", str(retries)]
-    for word, path in (("durations", durations), ("select", select), ("repeat", repeat), ("coverage", coverage)):
+    files = {"durations": durations, "select": select, "leave": leave, "repeat": repeat, "coverage": coverage}
+    for word, path in files.items():
         if path is not None:
             argv += [f"--{word}", str(path)]
     return [*argv, *(["--impact"] if impact else []), "--", *arguments]

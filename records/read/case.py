@@ -10,6 +10,7 @@ from sqlalchemy import Select, case, func, select
 from sqlmodel import col
 
 from domain.cases import CaseId, Status
+from domain.durations import expectations, gathered
 from records.read.page import Page, bounded
 from records.session import reading
 from records.tables import AttemptRow, CaseRow, RunRow
@@ -125,24 +126,36 @@ def attempts(run_id: str, case_id: str) -> Sequence[AttemptRow]:
 
 
 def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
-    """Mean seconds of an attempt at each case, over the project's last runs that executed cases of this suite. A reused
-    result has taken no time: it counts as no attempt, and a run that only quoted as no run."""
+    """Seconds to expect of each case, by the project's last runs that executed cases of this suite, as in
+    `domain.durations`. A reused result has taken no time: it counts as no attempt, and one that only quoted as no run.
+    """
+    executed = (
+        col(CaseRow.project) == project,
+        col(CaseRow.suite) == suite,
+        col(AttemptRow.reused).is_(False),
+    )
     mine = (
         select(col(AttemptRow.run_id))
         .join(CaseRow, col(CaseRow.id) == col(AttemptRow.case_id))
         .join(RunRow, col(RunRow.id) == col(AttemptRow.run_id))
-        .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite, col(AttemptRow.reused).is_(False))
+        .where(*executed)
         .group_by(col(AttemptRow.run_id), col(RunRow.opened))
         .order_by(col(RunRow.opened).desc())
         .limit(runs)
     )
+    names = (col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
     query = (
-        select(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), func.avg(AttemptRow.seconds))
+        select(*names, func.avg(AttemptRow.seconds))
         .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
-        .where(col(CaseRow.project) == project, col(CaseRow.suite) == suite, col(AttemptRow.run_id).in_(mine))
-        .where(col(AttemptRow.reused).is_(False))
-        .group_by(col(CaseRow.id), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+        .join(RunRow, col(RunRow.id) == col(AttemptRow.run_id))
+        .where(*executed, col(AttemptRow.run_id).in_(mine))
+        .group_by(col(CaseRow.id), *names, col(RunRow.id), col(RunRow.opened))
+        .order_by(col(RunRow.opened).desc())
     )
     with reading() as session:
         found = session.connection().execute(query).all()
-    return {CaseId(suite=suite, file=f, classname=c, name=n): float(mean) for f, c, n, mean in found}
+    history = gathered(((file, classname, name), float(mean)) for file, classname, name, mean in found)
+    return {
+        CaseId(suite=suite, file=file, classname=classname, name=name): seconds
+        for (file, classname, name), seconds in expectations(history).items()
+    }

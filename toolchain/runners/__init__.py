@@ -15,6 +15,7 @@ class RunRequest(Value):
     """One shard of one suite. `selection` are case ids or paths to run; empty for all of the suite's paths.
 
     `shard` is (index from 1, total) for a runner that says `DIVIDES = True`: it divides the suite by itself.
+    `leave` are files and node ids among them that another shard runs: only for a runner that says `LEAVES = True`.
     """
 
     suite: Suite
@@ -22,6 +23,7 @@ class RunRequest(Value):
     out: Path
     interpreter: Path | None = None
     selection: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
     timeout: float = 1800.0
     shard: tuple[int, int] | None = None
     workers: int | None = None

@@ -16,12 +16,15 @@ from toolchain.command import Command, Ran
 from toolchain.engine_argv import engine_argv
 from toolchain.reports import journal
 from toolchain.runners import RunRequest
+from toolchain.runners._pytest_files import Collects, collects
 
 TOOL = "pytest"
 # What the tested project's environment needs besides its own requirements.
 REQUIREMENTS = ("pytest>=7.4",)
 # Failed cases are repeated by the engine itself, each attempt in the journal.
 RETRIES = True
+# It can be told what to leave to another shard.
+LEAVES = True
 
 NO_PYTEST = 69
 _EXIT = {
@@ -30,6 +33,8 @@ _EXIT = {
     4: "refused its options or configuration",
     5: "collected no case",
 }
+
+__all__ = ["TOOL", "REQUIREMENTS", "RETRIES", "LEAVES", "Collects", "collects", "command", "parse"]
 
 
 def command(request: RunRequest) -> Command:
@@ -40,7 +45,10 @@ def command(request: RunRequest) -> Command:
         if path.startswith("-"):
             raise SpecError(f"tests.suites.{suite.name}.paths: {path!r} is an option", fix="put options into args")
     files: dict[Path, str] = {}
-    select = None
+    select = leave = None
+    if request.leave:
+        leave = request.out / "leave.json"
+        files[leave] = json.dumps(request.leave)
     if request.selection and any("::" in one for one in request.selection):
         # Cases are chosen in the engine: as arguments they would all be collected before any is run.
         select = request.out / "select.json"
@@ -60,6 +68,7 @@ def command(request: RunRequest) -> Command:
         retries=suite.retries,
         durations=request.durations,
         select=select,
+        leave=leave,
         repeat=request.repeat,
         coverage=request.coverage,
         impact=request.impact,

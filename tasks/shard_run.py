@@ -1,0 +1,163 @@
+"""One shard, from what it is told to run to its report; the same on this machine and on another.
+
+Its folder is named by what determines its result: where an interrupted run was, the next one goes on, and a shard that
+passed is quoted. A shard of which a case failed is run again: a person who runs again wants another look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from domain.cases import SuiteReport
+from domain.plan import Shard
+from domain.spec import Suite
+from domain.supply import Source
+from domain.verdict import Value
+from tasks.execute import execute
+from tasks.manifest import write
+from tasks.snapshot import work_copy
+from toolchain.command import Ran
+from toolchain.registry import module
+from toolchain.runners import Runner, RunRequest
+
+COLLECTED_NOTHING = 5  # pytest's exit code
+KEPT_FOR = 14 * 86400.0
+
+
+class Finished(Value):
+    """A shard that is over. `out` is its folder of evidence, with `coverage/` where that was measured."""
+
+    report: SuiteReport
+    out: Path
+    evidence: tuple[Path, ...] = ()
+
+
+class Task:
+    """What one shard is made of. A plain class: Prefect looks through values for futures, and these may be long."""
+
+    def __init__(self, suite: Suite, shard: Shard, of: int, source: Source, python: Path, workers: int) -> None:
+        self.suite, self.shard, self.of, self.source = suite, shard, of, source
+        self.python, self.workers = python, workers
+
+    def request(self, root: Path, out: Path) -> RunRequest:
+        """As the runner wants it."""
+        divides = {"shard": (self.shard.number, self.of)} if divides_itself(self.suite) and self.of > 1 else {}
+        return RunRequest(
+            suite=self.suite,
+            root=root,
+            out=out,
+            interpreter=self.python,
+            selection=self.shard.selection,
+            leave=self.shard.leave,
+            timeout=self.suite.timeout,
+            workers=self.workers,
+            **divides,
+        )
+
+
+def runner_of(suite: Suite) -> Any:
+    """The suite's runner module."""
+    return module("toolchain.runners", suite.framework)
+
+
+def divides_itself(suite: Suite) -> bool:
+    """Whether the framework is told `i of n` and divides the suite by itself."""
+    return bool(getattr(runner_of(suite), "DIVIDES", False))
+
+
+@contextlib.contextmanager
+def mine(home: Path) -> Iterator[bool]:
+    """Whether this folder is ours alone while the block lasts; another process that does the same has its own then."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+async def run_shard(task: Task, home: Path) -> tuple[SuiteReport, Ran]:
+    """Runs it in `home`: the project's files in `tree`, what the runner says in `report`."""
+    runner: Runner = runner_of(task.suite)
+    with contextlib.suppress(FileNotFoundError):
+        await asyncio.to_thread(shutil.rmtree, home / "tree")
+    request = task.request(await work_copy(task.source, home / "tree"), home / "report")
+    ran = await execute(runner.command(request), request.out)
+    report = told_empty(runner.parse(ran, request), ran, task.of)
+    if not getattr(runner, "RETRIES", False):
+        report = await retried(runner, request, report)
+    await asyncio.to_thread(shutil.rmtree, home / "tree", ignore_errors=True)
+    return report, ran
+
+
+def told_empty(report: SuiteReport, ran: Ran, of: int) -> SuiteReport:
+    """A shard of several may find nothing to run: its files hold cases that the suite's own options leave out. That
+    nothing ran in any of them is for the judge to see."""
+    if of == 1 or report.attempts or ran.exit_code != COLLECTED_NOTHING or ran.timed_out:
+        return report
+    notes = (*report.notes, "one shard found no case to run")
+    return report.model_copy(update={"problems": (), "notes": notes, "complete": True})
+
+
+async def retried(runner: Runner, request: RunRequest, report: SuiteReport) -> SuiteReport:
+    """Runs what failed again, for a runner that cannot by itself. Every attempt is kept: a pass on retry is no pass."""
+    from domain.cases import final
+
+    for number in range(2, request.suite.retries + 2):
+        bad = [attempt for attempt in final(report.attempts).values() if attempt.status.bad]
+        if not bad or not report.complete:
+            return report
+        out = request.out.with_name(f"attempt-{number}")
+        selection = tuple(str(attempt.case) for attempt in bad)
+        narrowed = request.model_copy(update={"selection": selection, "leave": (), "out": out})
+        again = runner.parse(await execute(runner.command(narrowed), out), narrowed)
+        known = {attempt.case for attempt in bad}
+        more = [a.model_copy(update={"number": number}) for a in again.attempts if a.case in known]
+        report = report.model_copy(update={"attempts": (*report.attempts, *more)})
+    return report
+
+
+def passed(report: SuiteReport) -> bool:
+    """Whether a report can be quoted for the same content: whole, and nothing in it was ever bad."""
+    return report.complete and not report.problems and not any(attempt.status.bad for attempt in report.attempts)
+
+
+def keep(report: SuiteReport, out: Path, kept: Path, *, coverage: bool) -> None:
+    """Keeps a shard that passed, to be quoted: its report, and its coverage."""
+    if not passed(report):
+        return
+    kept.mkdir(parents=True, exist_ok=True)
+    if coverage and (out / "coverage").is_dir():
+        shutil.copytree(out / "coverage", kept / "coverage", dirs_exist_ok=True)
+    write(kept / "report.json", report.model_dump_json())
+
+
+def quoted(kept: Path, *, coverage: bool) -> SuiteReport | None:
+    """The report of a shard that passed at the same content, each attempt marked as reused; None when there is none."""
+    try:
+        report = SuiteReport.model_validate_json((kept / "report.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    if coverage and not (kept / "coverage").is_dir():
+        return None
+    os.utime(kept)
+    again = tuple(attempt.model_copy(update={"reused": True}) for attempt in report.attempts)
+    return report.model_copy(update={"attempts": again, "seconds": 0.0})
+
+
+def sweep(store: Path, age: float = KEPT_FOR, now: Callable[[], float] = time.time) -> None:
+    """Forgets the shards that nobody has asked for in two weeks."""
+    for left in store.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if left.stat().st_mtime < now() - age:
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
