@@ -28,6 +28,9 @@ PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 _KEPT = {
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR", "LANG", "TERM", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY",
     "no_proxy", "http_proxy", "https_proxy", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CI",
+    # where toolchains live
+    "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "GOPATH", "GOROOT", "GOMODCACHE", "GOCACHE", "GOPROXY",
+    "JAVA_HOME", "GRADLE_USER_HOME",
 }  # fmt: skip
 _KEPT_PREFIXES = ("LC_", "PIP_", "NPM_CONFIG_", "SSL_CERT_", "DOCKER_", "XDG_", "UV_", "TRIVY_")
 

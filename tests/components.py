@@ -72,9 +72,11 @@ def _npm_registry() -> str | None:
 
 COMPONENTS: dict[str, Probe] = {
     "bandit": _module("bandit"),
+    "cargo": _on_path("cargo", fix="install Rust, rustup.rs"),
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
     "detect-secrets": _module("detect_secrets"),
     "docker": _docker,
+    "go": _on_path("go", fix="apt-get install golang-go"),
     "k6": _on_path("k6", fix="make tools"),
     "locust": _module("locust"),
     "node": _on_path("node", fix="apt-get install nodejs"),

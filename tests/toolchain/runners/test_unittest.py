@@ -208,9 +208,7 @@ async def test_a_report_cut_anywhere_is_no_pass_and_keeps_what_was_whole(tmp_pat
 
 async def test_the_projects_path_is_that_of_unittest_itself(tmp_path: Path) -> None:
     """Nothing of ours is on it, and neither the script nor its folder can be imported by mistake."""
-    text = (
-        HEAD
-        + "class T(unittest.TestCase):\n    def test_a(self):\n        print(sys.path[0], 'toolchain' in str(sys.path))\n"
-    )
+    told = "print(sys.path[0], 'toolchain' in str(sys.path))"
+    text = HEAD + f"class T(unittest.TestCase):\n    def test_a(self):\n        {told}\n"
     _, ran = await run(tmp_path, {"test_a.py": text}, interpreter=Path(sys.executable))
     assert ran.stdout.read_text().split() == [str((tmp_path / "project").resolve()), "False"]
