@@ -13,11 +13,11 @@ from domain.supply import Source
 from domain.verdict import Evidence, Outcome, Verdict
 from tasks import progress, recording, test_reports
 from tasks.kinds import derive
-from tasks.locked_environment import locked_environment
 from tasks.run import Run
 from tasks.shard_run import runner_of
 from tasks.shards import on_this_machine, planned
 from tasks.stage import digest, perform
+from tasks.suite_environment import suite_environment
 
 
 @derive("tests {suite.name}")
@@ -34,13 +34,13 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
         progress.working(name, "making the environment")
-        locked = await locked_environment(source, run.spec.build, run.store, needs)
+        environment = await suite_environment(source, suite, run.spec.build, run.store, needs)
         history = await recording.durations(run, suite.name)
         store = run.store / "shards"
         plan = await asyncio.to_thread(planned, suite, source, history, store / f"{key[:32]}-plan.json")
         progress.working(name, f"running in {len(plan.shards)} shard(s)", 0, sum(part.cases for part in plan.shards))
         again = not can_start_at(name, run.start_at)
-        report, finished = await on_this_machine(suite, source, locked.python, plan, store, out, key, again=again)
+        report, finished = await on_this_machine(suite, source, environment, plan, store, out, key, again=again)
         await recording.attempts(run, name, report.attempts)
         verdict = judge(report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)

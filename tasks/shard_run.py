@@ -24,6 +24,7 @@ from domain.verdict import Value
 from tasks.execute import execute
 from tasks.manifest import write
 from tasks.snapshot import work_copy
+from tasks.suite_environment import Environment, furnish
 from toolchain.command import Ran
 from toolchain.registry import module
 from toolchain.runners import Runner, RunRequest
@@ -43,9 +44,11 @@ class Finished(Value):
 class Task:
     """What one shard is made of. A plain class: Prefect looks through values for futures, and these may be long."""
 
-    def __init__(self, suite: Suite, shard: Shard, of: int, source: Source, python: Path, workers: int) -> None:
+    def __init__(
+        self, suite: Suite, shard: Shard, of: int, source: Source, environment: Environment, workers: int
+    ) -> None:
         self.suite, self.shard, self.of, self.source = suite, shard, of, source
-        self.python, self.workers = python, workers
+        self.environment, self.workers = environment, workers
 
     def request(self, root: Path, out: Path) -> RunRequest:
         """As the runner wants it."""
@@ -54,7 +57,7 @@ class Task:
             suite=self.suite,
             root=root,
             out=out,
-            interpreter=self.python,
+            interpreter=self.environment.python,
             selection=self.shard.selection,
             leave=self.shard.leave,
             timeout=self.suite.timeout,
@@ -91,7 +94,9 @@ async def run_shard(task: Task, home: Path) -> tuple[SuiteReport, Ran]:
     runner: Runner = runner_of(task.suite)
     with contextlib.suppress(FileNotFoundError):
         await asyncio.to_thread(shutil.rmtree, home / "tree")
-    request = task.request(await work_copy(task.source, home / "tree"), home / "report")
+    tree = await work_copy(task.source, home / "tree")
+    await furnish(task.environment, task.source, tree)
+    request = task.request(tree, home / "report")
     ran = await execute(runner.command(request), request.out)
     report = told_empty(runner.parse(ran, request), ran, task.of)
     if not getattr(runner, "RETRIES", False):

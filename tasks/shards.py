@@ -19,6 +19,7 @@ from tasks.kinds import derive
 from tasks.manifest import write
 from tasks.shard_run import Finished, Task, divides_itself, keep, mine, quoted, run_shard, runner_of, sweep
 from tasks.snapshot import entries
+from tasks.suite_environment import Environment
 from tasks.publish import in_prefect
 from tasks.stage import more_tries
 
@@ -103,7 +104,7 @@ def _moved(place: Path, evidence: Path) -> None:
 
 
 async def on_this_machine(
-    suite: Suite, source: Source, python: Path, made: Plan, store: Path, out: Path, key: str, *, again: bool
+    suite: Suite, source: Source, environment: Environment, made: Plan, store: Path, out: Path, key: str, *, again: bool
 ) -> tuple[SuiteReport, list[Finished]]:
     """Every shard as a task of its own, as many at once as there are processors for; merged."""
     of = len(made.shards)
@@ -117,7 +118,7 @@ async def on_this_machine(
                 suite.name,
                 part.number,
                 of,
-                Task(suite, part, of, source, python, workers),
+                Task(suite, part, of, source, environment, workers),
                 store / f"{key[:32]}-{part.number}",
                 out / f"shard-{part.number}",
                 again,

@@ -19,7 +19,7 @@ from domain.report import Stage, weigh
 from domain.spec import Build, EnvironmentSpec, Load, ReleaseSpec, Scan, Scenario, Spec, Suite, Tests, Verify
 from domain.supply import Artifact, Source
 from domain.verdict import Outcome, Verdict
-from tasks import deploy, execution, load, recording, rollout, scan
+from tasks import deploy, execution, load, recording, rollout, scan, suite_environment
 from tasks.build import build
 from tasks.execute import execute, find
 from tasks.locked_environment import Locked
@@ -280,7 +280,7 @@ async def test_a_test_runner(
     async def locked(*_: object) -> Locked:
         return Locked(tmp_path / "environment", "sha256:0", tmp_path / "lock.txt")
 
-    monkeypatch.setattr(execution, "locked_environment", locked)
+    monkeypatch.setattr(suite_environment, "locked_environment", locked)
     suite = Suite(name="unit", timeout=0.5)
     run = await run_of(tes_home, tests=Tests(suites=(suite,)))
     stage = await execution.tests.fn(run, source, suite)

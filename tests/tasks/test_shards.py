@@ -17,6 +17,7 @@ from domain.verdict import Outcome
 from tasks.cores import Cores, share
 from tasks.shard_run import Finished, sweep
 from tasks.shards import new_plan, on_this_machine, planned
+from tasks.suite_environment import Environment
 from tests.tasks.supply import lay, source_of
 
 FILES = {
@@ -42,7 +43,9 @@ async def run(
     """The merged report and the shards, in a store of the test's own."""
     made = plan or new_plan(suite, source, {})
     out = tmp / "out" / str(len(list((tmp / "out").glob("*"))) if (tmp / "out").exists() else 0)
-    return await on_this_machine(suite, source, Path(sys.executable), made, tmp / "kept", out, "k", again=again)
+    return await on_this_machine(
+        suite, source, Environment(python=Path(sys.executable)), made, tmp / "kept", out, "k", again=again
+    )
 
 
 def names(report: SuiteReport) -> list[str]:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from domain.cases import judge
+from domain.plan import Shard
 from domain.spec import Build, Suite
+from domain.verdict import Outcome
 from tasks import node_modules, suite_environment
 from tasks.locked_environment import Locked
+from tasks.shard_run import Task, run_shard
 from tests.tasks.supply import source_of
 
 
@@ -39,3 +43,20 @@ async def test_javascript_gets_node_modules_and_no_python(tmp_path: Path, monkey
     assert (made.python, made.timeout) == (None, 7.0)
     await suite_environment.furnish(made, source, tmp_path / "tree")
     assert (tmp_path / "tree" / "node_modules" / "pad").is_dir()
+
+
+@pytest.mark.requires("node")
+async def test_a_shard_of_node_runs_without_python(tmp_path: Path) -> None:
+    files = {
+        "package.json": '{"scripts": {"test": "node --test"}}',
+        **{f"test/{name}.test.js": f"require('node:test')('{name}', () => {{}});" for name in ("one", "two")},
+    }
+    source = await source_of(files, tmp_path)
+    suite = Suite(framework="node", shards=2)
+    made = await suite_environment.suite_environment(source, suite, Build(), tmp_path / "store", ())
+    names = []
+    for number in (1, 2):
+        report, _ = await run_shard(Task(suite, Shard(number=number), 2, source, made, 1), tmp_path / f"shard-{number}")
+        assert judge(report).outcome is Outcome.PASS, report
+        names += [attempt.case.name for attempt in report.attempts]
+    assert sorted(names) == ["one", "two"]
