@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from domain.errors import EXIT_BROKEN, EXIT_USAGE, TesError
-from domain.report import STAGES
+from domain.stages import STAGES
 
 EXIT_INTERRUPTED = 130
 # What imports Prefect: handed to the runtime's launcher where there is one.
-LAUNCHED = ("release", "build", "scan", "test", "load", "deploy", "rollback", "status")
+LAUNCHED = ("release", "build", "scan", "load", "deploy", "rollback", "status")
 
 _ABOUT = """Takes a project from source to production and back: build, scan, test, load, deploy, verify, roll back.
 
@@ -26,6 +24,15 @@ exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 usage or configuration, 4 a tool o
 example:    tes release . --environment production"""
 
 _FROM = f"do this stage and the later ones again: {', '.join(STAGES)}"
+
+
+class _Version(argparse.Action):
+    """Looked up only when asked for: the metadata of a distribution takes long to read."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"tes {_version()}")
+        parser.exit()
+
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -50,6 +57,8 @@ def _flow(kind: str, *names: str) -> Verb:
 
 def _deploy(given: argparse.Namespace) -> int:
     if given.platform or given.strategy or given.plan:
+        from pathlib import Path
+
         from cli.deploy_words import agreed, steps
 
         project = Path(given.project)
@@ -61,6 +70,8 @@ def _deploy(given: argparse.Namespace) -> int:
 
 
 def _rollback(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from rich.console import Console
 
     from cli.display import summary
@@ -74,6 +85,12 @@ def _rollback(given: argparse.Namespace) -> int:
         for line in report.decision.advice:
             print(line)
     return report.outcome.exit_code
+
+
+def _test(given: argparse.Namespace) -> int:
+    from cli.test import test
+
+    return test(given)
 
 
 def _up(given: argparse.Namespace) -> int:
@@ -109,6 +126,8 @@ def _show(given: argparse.Namespace) -> int:
 
 
 def _init(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from cli.init import write
 
     print(f"wrote {write(Path(given.project), force=given.force)}; check it with `tes validate`")
@@ -116,6 +135,8 @@ def _init(given: argparse.Namespace) -> int:
 
 
 def _validate(given: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from cli.validate import report
 
     code, text = report(Path(given.path), given.json)
@@ -127,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
     """All verbs and what they take."""
     raw = argparse.RawDescriptionHelpFormatter
     top = _Parser(prog="tes", description=_ABOUT, formatter_class=raw)
-    top.add_argument("--version", action="version", version=f"tes {_version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
 
     def add(name: str, about: str, example: str, verb: Verb, *, json: bool = True) -> argparse.ArgumentParser:
@@ -161,13 +182,13 @@ def parser() -> argparse.ArgumentParser:
 
     for name, kind, about in (
         ("scan", "scan", "Look for secrets, weaknesses and vulnerable packages."),
-        ("test", "execution", "Run the project's tests."),
         ("load", "load", "Put a copy of the service under load."),
     ):
         one = add(name, about, f"tes {name} .", _flow(kind, "ref"))
         of_project(one)
         one.add_argument("--again", action="store_true", help="look again, even where nothing changed")
-        one.set_defaults(again_from={"test": "tests"}.get(name, name))
+        one.set_defaults(again_from=name)
+    _words_of_test(add("test", "Run the project's tests, here and now.", "tes test . --workers 4 -- -k cart", _test))
     of_project(add("build", "Build the project's artifact.", "tes build .", _flow("build", "ref")))
 
     one = add(
@@ -210,6 +231,34 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _words_of_test(one: argparse.ArgumentParser) -> None:
+    one.usage = f"{one.prog} [PATH] [options] [-- arguments of the runner]"
+    path = "the project's folder, or a file, a folder or a node id of its tests (default: here)"
+    one.add_argument("project", nargs="?", default=".", metavar="PATH", help=path)
+    one.add_argument("--suite", metavar="NAME", help="this suite only")
+    one.add_argument("--workers", type=_number(1, 256), metavar="N", help="processes (default: one a processor)")
+    one.add_argument("--retries", type=_number(0, 10), metavar="N", help="further attempts of a failed case")
+    one.add_argument("--changed", action="store_true", help="only what a change can affect; the rest is quoted")
+    one.add_argument(
+        "--base", metavar="REV", help="with --changed: what differs from this git revision counts as changed"
+    )
+    one.add_argument("--all", "--again", action="store_true", help="everything, also what did not change")
+    one.add_argument("--watch", action="store_true", help="again whenever a file changes")
+    one.add_argument("--cases", action="store_true", help="with --json: every case, too")
+    one.add_argument(
+        "--ref", metavar="REV", help="a git revision, through Prefect; the work tree as it is when left out"
+    )
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"a number from {least} to {most} is wanted, not {text!r}")
+        return int(text)
+
+    return number
+
+
 def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -219,15 +268,23 @@ def _version() -> str:
         return "of a source tree that is not installed"
 
 
+def _understood(words: list[str]) -> argparse.Namespace:
+    """The words as values. What follows `--` in `tes test` is the runner's."""
+    at = words.index("--") if words[:1] == ["test"] and "--" in words else len(words)
+    given = parser().parse_args(words[:at])
+    given.runner = words[at + 1 :]
+    return given
+
+
 def main(argv: Sequence[str] | None = None, *, launched: bool = False) -> int:
     """Runs the command and returns its exit code. A person's mistake never shows a traceback.
 
     `launched`: this process was forked for the command and has everything imported.
     """
-    words = sys.argv[1:] if argv is None else argv
-    given = parser().parse_args(words)
+    words = list(sys.argv[1:] if argv is None else argv)
+    given = _understood(words)
     try:
-        if not launched and given.verb_name in LAUNCHED:
+        if not launched and (given.verb_name in LAUNCHED or getattr(given, "ref", None)):
             from cli.launch import launched as launch
 
             code = launch(words)
@@ -244,6 +301,8 @@ def main(argv: Sequence[str] | None = None, *, launched: bool = False) -> int:
     except BrokenPipeError:
         return EXIT_BROKEN
     except Exception:
+        import traceback
+
         # A mistake of ours. Python's own exit code for it would be 1, and that means FAIL.
         traceback.print_exc()
         print("tes: this is a bug in tes; please report it with the lines above", file=sys.stderr)

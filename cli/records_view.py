@@ -16,6 +16,9 @@ from domain.errors import SpecError
 
 def runs(project: str | None, environment: str | None, limit: int, as_json: bool) -> None:
     """Prints the latest runs, the newest first."""
+    from tasks.absorb import caught_up
+
+    caught_up()
     from records.read.run import abandoned  # SQLModel takes a while to import: not before it is needed
     from records.read.run import runs as find
     from records.write.run import mark_interrupted
@@ -35,6 +38,9 @@ def runs(project: str | None, environment: str | None, limit: int, as_json: bool
 
 def show(run_id: str, as_json: bool) -> None:
     """Prints one run with its stages and its bad cases and findings. SpecError when there is none."""
+    from tasks.absorb import caught_up
+
+    caught_up()
     from records.read.case import cases
     from records.read.run import findings, run, runs
 

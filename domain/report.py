@@ -8,10 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from domain.policy import Decision, Mode, Policy, decide
+from domain.stages import STAGES
 from domain.verdict import Outcome, Value, Verdict
-
-# The order of the pipeline; `tes release --from STAGE` names one of these.
-STAGES = ("build", "scan", "tests", "load", "deploy", "verify")
 
 
 class Stage(Value):

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
-
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.errors import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
+from domain.outcome import Outcome, worst
 
-
-class Outcome(StrEnum):
-    """The three things a gate can say."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
-    @property
-    def exit_code(self) -> int:
-        """0 PASS, 1 FAIL, 2 INCONCLUSIVE."""
-        return {Outcome.PASS: EXIT_PASS, Outcome.FAIL: EXIT_FAIL, Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE}[self]
+__all__ = ["Evidence", "Outcome", "Value", "Verdict", "worst"]
 
 
 class Value(BaseModel):
@@ -54,9 +40,3 @@ class Verdict(Value):
     @property
     def passed(self) -> bool:
         return self.outcome is Outcome.PASS
-
-
-def worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """The outcome of several together: FAIL beats INCONCLUSIVE beats PASS. Of nothing at all: INCONCLUSIVE."""
-    order = (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL)
-    return max(outcomes, key=order.index, default=Outcome.INCONCLUSIVE)

@@ -6,7 +6,8 @@ import asyncio
 
 from prefect import State, flow
 
-from domain.report import STAGES, Report
+from domain.report import Report
+from domain.stages import STAGES
 from flows.stages import built, loaded, rolled_out, scanned, tested
 from tasks.course import course
 

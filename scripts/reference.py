@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cli.main import parser  # noqa: E402
+from cli.testing.summary import FIELDS  # noqa: E402
 from domain.report import Report, Stage  # noqa: E402
 from domain.schema import schema, tables  # noqa: E402
 
@@ -51,7 +52,10 @@ elsewhere it is one line an event.
 JSON = """
 ## What `--json` prints
 
-`release`, `build`, `scan`, `test`, `load`, `deploy` and `rollback` print a report:
+`test` prints its own object:
+
+{test}
+`release`, `build`, `scan`, `load`, `deploy`, `rollback` and `test --ref` print a report:
 """
 
 
@@ -65,7 +69,8 @@ def cli_text() -> str:
         rows = [f"| {_word(one)} | {one.help or ''} |\n" for one in verb._actions if one.dest != "help"]
         if rows:
             pages.append("\n| argument | means |\n|---|---|\n" + "".join(rows))
-    pages.append(JSON)
+    fields = "".join(f"| `{key}` | {about} |\n" for key, about in FIELDS.items())
+    pages.append(JSON.format(test=f"| field | holds |\n|---|---|\n{fields}"))
     for model, title in ((Report, ""), (Stage, "\nEach of `stages`:\n")):
         rows = [f"| `{key}` | {field.description or ''} |\n" for key, field in model.model_fields.items()]
         pages.append(f"{title}\n| field | holds |\n|---|---|\n" + "".join(rows))
@@ -74,7 +79,7 @@ def cli_text() -> str:
 
 def _word(action: argparse.Action) -> str:
     if not action.option_strings:
-        return f"`{action.dest.upper()}`" + (" (may be left out)" if action.nargs == "?" else "")
+        return f"`{action.metavar or action.dest.upper()}`" + (" (may be left out)" if action.nargs == "?" else "")
     value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
     return ", ".join(f"`{option}{value}`" for option in action.option_strings)
 

@@ -8,22 +8,20 @@ tool would go on writing into a run that nobody reads.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from domain.errors import MissingTool, ToolError
+from tasks.process_group import dies_with_parent, kill_group
 from toolchain.command import Command, Ran
 
 OUTPUT_LIMIT = 64 * 1024 * 1024
 GRACE = 3.0
-PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 _KEPT = {
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR", "LANG", "TERM", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY",
@@ -48,20 +46,6 @@ def find(tool: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died between the fork and the call
-            os._exit(1)
-
-    return ask
-
-
 async def _pipe() -> tuple[asyncio.StreamReader, asyncio.ReadTransport, int]:
     # Our own pipes: asyncio's own process pipes make wait() wait for whatever the tool left running, too.
     reading, writing = os.pipe()
@@ -83,12 +67,6 @@ async def _copy(stream: asyncio.StreamReader, path: Path, limit: int) -> bool:
             cut = cut or len(chunk) > room
             file.flush()
     return cut
-
-
-def kill_group(pid: int, number: signal.Signals) -> None:
-    """Signals a whole process group; one that has gone already is fine."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
@@ -134,7 +112,7 @@ async def execute(command: Command, out: Path, *, output_limit: int = OUTPUT_LIM
             stdout=out_fd,
             stderr=err_fd,
             start_new_session=True,
-            preexec_fn=_dies_with_parent(),
+            preexec_fn=dies_with_parent(),
         )
     except OSError as error:
         raise ToolError(f"{tool} cannot be started: {error}", fix=f"check {executable}") from error

@@ -7,8 +7,8 @@ from pathlib import Path
 from blocks.platforms import platform_named
 from domain.errors import CapabilityError, SpecError
 from domain.release import named, startable
-from domain.report import STAGES
 from domain.rollout import plan, requires
+from domain.stages import STAGES
 from settings import settings
 from tasks import recording
 from tasks.build import MADE_BY, builder_for

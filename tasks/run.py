@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from pathlib import Path
@@ -13,7 +12,7 @@ from domain.policy import Mode, Policy
 from domain.spec import EnvironmentSpec, Spec
 from domain.supply import Source
 from domain.verdict import Value
-from settings import settings
+from tasks.actor import actor as actor
 
 
 class Run(Value):
@@ -63,14 +62,6 @@ class Run(Value):
 def new_run_id() -> str:
     """Prefect's flow run id where there is one, so that both sides name a run alike."""
     return str(flow_run.id) if flow_run.id else os.urandom(16).hex()
-
-
-def actor() -> str:
-    """Who acts, for the audit log."""
-    try:
-        return settings().actor or getpass.getuser()
-    except (KeyError, OSError):  # a container's uid without a passwd entry
-        return f"uid-{os.getuid()}"
 
 
 def holder(run_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -105,15 +105,12 @@ def known_names() -> Mapping[str, Sequence[str]]:
 def look(project: Path) -> tuple[str, list[str], dict[str, str]]:
     """What detection needs of a project: its folder's name, its files (posix, relative), the small ones' texts.
 
-    Vendored and generated folders are not entered; at most 20,000 files are listed, three folders deep.
+    At most 20,000 files are listed.
     """
     listing: list[str] = []
-    for folder, folders, files in os.walk(project):
-        inside = Path(folder).relative_to(project)
-        folders[:] = sorted(name for name in folders if not is_skipped(name)) if len(inside.parts) < 3 else []
-        listing += [(inside / name).as_posix() for name in sorted(files)]
-        if len(listing) > _MAX_LISTED:
-            break
+    for folder, files in listed(project):
+        inside = folder.relative_to(project)
+        listing += [(inside / name).as_posix() for name in files]
     texts = {}
     for name in listing:
         if is_read(name):
@@ -123,6 +120,21 @@ def look(project: Path) -> tuple[str, list[str], dict[str, str]]:
             except OSError:
                 continue  # What cannot be read tells nothing; the build will say so if it matters.
     return project.resolve().name, listing[:_MAX_LISTED], texts
+
+
+def listed(project: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folders of a project that detection looks into, each with the names of its files, sorted.
+
+    Vendored and generated ones are not entered; three deep, and no more when 20,000 files were seen.
+    """
+    seen = 0
+    for folder, folders, files in os.walk(project):
+        inside = Path(folder).relative_to(project)
+        folders[:] = sorted(name for name in folders if not is_skipped(name)) if len(inside.parts) < 3 else []
+        yield Path(folder), sorted(files)
+        seen += len(files)
+        if seen > _MAX_LISTED:
+            break
 
 
 def check(path: Path) -> list[Problem]:

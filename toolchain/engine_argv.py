@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
-BOOT = Path(__file__).resolve().parent.parent / "tes_engine" / "boot.py"
+BOOT = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "tes_engine", "boot.py")
+StrPath = str | os.PathLike[str]
 
 
 def engine_argv(
     python: str,
-    out: Path,
+    out: StrPath,
     arguments: Sequence[str],
     *,
     workers: int | None = None,
@@ -19,11 +20,11 @@ def engine_argv(
     group_by: str = "auto",
     case_timeout: float = 0.0,
     retries: int = 0,
-    durations: Path | None = None,
-    select: Path | None = None,
-    leave: Path | None = None,
-    repeat: Path | None = None,
-    coverage: Path | None = None,
+    durations: StrPath | None = None,
+    select: StrPath | None = None,
+    leave: StrPath | None = None,
+    repeat: StrPath | None = None,
+    coverage: StrPath | None = None,
     impact: bool = False,
 ) -> list[str]:
     """The engine in the project's interpreter `python`, its journal in `out`; `arguments` are pytest's.
@@ -31,7 +32,7 @@ def engine_argv(
     `workers` None: one a processor. Times are in seconds, 0 for no limit. The paths are JSON files, but for `coverage`,
     which is a configuration of coverage.py.
     """
-    argv = [python, str(BOOT), "--out", str(out), "--workers", str(workers or 0)]
+    argv = [python, BOOT, "--out", str(out), "--workers", str(workers or 0)]
     for word, value, usual in (("start", start, "auto"), ("collect", collect, "auto"), ("group-by", group_by, "auto")):
         if value != usual:
             argv += [f"--{word}", value]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.report import STAGES, Stage, silent
+from domain.report import Stage, silent
 from domain.spec import Scan, Spec, Tests
+from domain.stages import STAGES
 from domain.verdict import Outcome, Verdict
 from tasks.course import Course
 from tasks.run import Run

@@ -1,0 +1,113 @@
+"""`tes test`: runs a project's tests here and now, with the project's own interpreter, and no server.
+
+A revision that is not checked out (`--ref`) goes through the flow `execution`, which takes a snapshot of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from cli.testing.place import chosen, located
+from cli.testing.run import Result, Session
+from cli.testing.wish import Wish
+from domain.errors import SpecError
+from tasks import last_run
+from tasks.project_python import choose
+from tasks.resolved import resolved
+from tasks.suite_run import COUNTS
+
+if TYPE_CHECKING:
+    from cli.testing.screen import Display
+
+EXIT_INTERRUPTED = 130
+
+
+def test(given: argparse.Namespace) -> int:
+    """Runs the tests and returns the exit code of their verdict. TesError for what cannot be used or broke."""
+    if given.ref is not None:
+        return _through_the_flow(given)
+    place = located(given.project)
+    found = resolved(place.project)
+    words, named = chosen(given.runner, place.project)
+    wish = Wish(
+        given.suite,
+        given.workers,
+        given.retries,
+        tuple(words),
+        (*place.selection, *named),
+        changed=given.changed or given.base is not None,
+        base=given.base,
+        everything=given.all,
+    )
+    stream = sys.stderr if given.json else sys.stdout
+    result = Session(found, choose(place.project, found.python), wish, lambda: _display(stream)).go()
+    _tell(result, given)
+    _remember(result)
+    return EXIT_INTERRUPTED if result.stopped else result.outcome.exit_code
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it
+
+
+def _display(stream: TextIO) -> Display:
+    from cli.testing.screen import display
+
+    return display(stream)
+
+
+def _tell(result: Result, given: argparse.Namespace) -> None:
+    from cli.testing.screen import display
+    from cli.testing.summary import as_json, lines
+
+    if result.stopped:
+        done = sum(tested.numbers[name] for tested in result.suites for name in COUNTS[:7])
+        print(f"tes: stopped; {done} finished results are kept in {result.entry.folder}", file=sys.stderr)
+        return
+    if given.json:
+        json.dump(as_json(result, cases=given.cases), sys.stdout, indent=2)
+        print(flush=True)
+        return
+    out = display(sys.stdout)
+    for text, colour in lines(result):
+        out.say(text, colour)
+
+
+def _remember(result: Result) -> None:
+    """After the person has seen it: for the next run, and for the records."""
+    from cli.testing.progress import told
+    from tasks.absorb import in_background, wanted
+
+    bad: dict[str, list[str]] = {}
+    for tested in result.suites:
+        if tested.report is not None:
+            from tasks.suite_result import bad as found
+
+            bad[tested.suite["name"]] = [str(attempt.case) for attempt in found(tested.report)]
+            if tested.planned is not None:
+                from pathlib import Path
+
+                from tasks.impact import absorb
+
+                absorb(Path(tested.out), tested.planned)
+    numbers = {name: sum(tested.numbers[name] for tested in result.suites) for name in COUNTS}
+    last_run.write(result.entry.root, result.entry.state, told(numbers), bad, result.entry.folder)
+    if wanted():
+        result.entry.say()
+        in_background()
+    else:
+        result.entry.forget()
+
+
+def _through_the_flow(given: argparse.Namespace) -> int:
+    for name in ("workers", "suite", "retries", "changed", "base", "watch", "runner"):
+        if getattr(given, name):
+            raise SpecError(
+                f"--ref and {name} do not go together", fix="check the revision out, or leave one of them out"
+            )
+    from cli.run_flow import run
+
+    parameters = {"project": given.project, "ref": given.ref, "start_at": "tests" if given.all else None}
+    return run("execution", parameters, as_json=given.json)

@@ -1,0 +1,259 @@
+"""One go of `tes test`: the suites one after another, shown while they run, and what they came to.
+
+The first lines are what a person waits for: nothing slow is imported before the engine has started.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cli.testing.wish import Wish, wanted
+from domain.errors import MissingTool
+from domain.outcome import Outcome, worst
+from tasks import case_times, last_run, spool
+from tasks.project_python import Chosen, surroundings
+from tasks.resolved import Resolved
+from tasks.suite_run import Ended, Job, parsed, run
+from tes_engine.journal import Event
+
+if TYPE_CHECKING:
+    from cli.testing.progress import Progress
+    from cli.testing.screen import Display
+    from domain.cases import SuiteReport
+    from tasks.impact import Selection
+
+
+class Tested(NamedTuple):
+    """A suite that was run, or quoted. `report` is None when all of it was quoted; `numbers` are the counts.
+
+    `progress` is what was seen of it while it ran; `planned` is what was to run, where a change was asked about.
+    """
+
+    suite: Mapping[str, Any]
+    outcome: Outcome
+    reasons: list[str]
+    numbers: Mapping[str, int]
+    verdict: Mapping[str, Any]
+    report: SuiteReport | None = None
+    progress: Progress | None = None
+    planned: Selection | None = None
+    out: str = ""
+
+
+class Result(NamedTuple):
+    """All of it. `stopped` is the signal that ended it early. `seconds` is what the person waited."""
+
+    entry: spool.Entry
+    python: Chosen
+    suites: list[Tested]
+    outcome: Outcome
+    reasons: list[str]
+    seconds: float
+    stopped: int | None = None
+
+
+class Session:
+    """Runs suites of one project and shows them on a display."""
+
+    def __init__(self, found: Resolved, python: Chosen, wish: Wish, open_display: Callable[[], Display]) -> None:
+        self.found, self.python, self.wish = found, python, wish
+        self.open_display = open_display
+        self.display: Display | None = None
+        self.entry = spool.new(found.name, found.project, python.path)
+        self.began = time.monotonic()
+
+    def go(self) -> Result:
+        """All suites that are wanted, to their end or until a person stops them."""
+        done: list[Tested] = []
+        stopped = None
+        try:
+            for suite in wanted(self.found, self.wish):
+                tested, stopped = self._suite(suite)
+                done.append(tested)
+                if stopped:
+                    break
+        except BaseException:
+            self.entry.forget()
+            raise
+        finally:
+            if self.display is not None:
+                self.display.end()
+        return self._result(done, stopped)
+
+    def _suite(self, suite: Mapping[str, Any]) -> tuple[Tested, int | None]:
+        name = suite["name"]
+        planned = self._planned(suite)
+        if planned is not None and planned.run == ():
+            from cli.testing.unchanged import quoted
+
+            return quoted(suite, planned), None
+        history = case_times.path(self.found.project, name)
+        job = Job(
+            suite,
+            self.found.project,
+            os.path.join(self.entry.folder, name),
+            self.python.path,
+            self._environment(suite),
+            () if planned is None else planned.run or (),
+            history if os.path.exists(history) else None,
+            planned is not None,
+        )
+        watch = _Watch(self, suite, planned)
+        self.entry.suites[name] = []
+        self.entry.say()
+        ended = self._round(job, watch)
+        from tasks.suite_result import again, bad, counts, judged, with_reused, with_round
+
+        report = parsed(ended)
+        runner = runner_of(suite)
+        if suite["framework"] == "pytest" and not report.attempts and ended.code == runner.NO_PYTEST:
+            raise self._missing()
+        # Our own engine repeats by itself, while the other cases run.
+        rounds = 0 if getattr(runner, "RETRIES", False) else int(suite["retries"])
+        for number in range(2, rounds + 2):
+            if ended.stopped or not report.complete or not bad(report):
+                break
+            ended = self._round(again(job, report, number), watch)
+            report = with_round(report, parsed(ended))
+        watch.learn(report)
+        if planned is not None and planned.run is not None:
+            report = with_reused(report, planned.attempts(name))
+        verdict = judged(report)
+        tested = Tested(
+            suite,
+            verdict.outcome,
+            list(verdict.reasons),
+            counts([report]),
+            verdict.model_dump(mode="json"),
+            report,
+            watch.progress,
+            planned,
+            job.out,
+        )
+        return tested, ended.stopped
+
+    def _planned(self, suite: Mapping[str, Any]) -> Selection | None:
+        """What a change can affect; None where that was not asked for, or only pytest's own cases could tell."""
+        if not self.wish.changed or suite["framework"] != "pytest":
+            return None
+        from pathlib import Path
+
+        from tasks.impact import conditions, plan, store_path, whole
+
+        root = Path(self.found.project)
+        store = store_path(root, suite["name"], [*suite["args"], *suite["paths"]])
+        own = suite["environment"]
+        planned = plan(
+            root, store, conditions(Path(self.python.path), own, self._environment(suite)), base=self.wish.base
+        )
+        return whole(planned) if self.wish.everything else planned
+
+    def _environment(self, suite: Mapping[str, Any]) -> dict[str, str]:
+        return {**surroundings(self.python), **suite["environment"]}
+
+    def _round(self, job: Job, watch: _Watch) -> Ended:
+        ended = run(job, watch.tell, watch.prepare)
+        self.entry.suites[job.suite["name"]].append(ended)
+        return ended
+
+    def shown(self) -> Display:
+        """The display, made when it is first needed: after the engine has started."""
+        if self.display is None:
+            self.display = self.open_display()
+            last = last_run.read(self.found.project)
+            if last is not None and last.state == spool.INTERRUPTED:
+                self.display.say(f"kept      of the last run, which was stopped: {last.told}; {last.folder}", "dim")
+            for remark in self.found.remarks:
+                self.display.say(remark, "dim")
+            self.display.say(f"python    {self.python.path}, {self.python.why}", "dim")
+        return self.display
+
+    def _missing(self) -> MissingTool:
+        return MissingTool(
+            f"pytest is not installed in {self.python.path} ({self.python.why})",
+            fix=f"{self.python.path} -m pip install pytest; or activate another environment, or set tests.python",
+        )
+
+    def _result(self, done: list[Tested], stopped: int | None) -> Result:
+        several = len(done) > 1
+        reasons = [f"{one.suite['name']}: {reason}" if several else reason for one in done for reason in one.reasons]
+        outcome = worst(one.outcome for one in done)
+        if not done:
+            reasons = [_nothing(self.found)]
+        if stopped:
+            outcome, reasons = worst([outcome, Outcome.INCONCLUSIVE]), ["it was stopped", *reasons]
+        entry = self.entry._replace(
+            ended=time.time(),
+            state=spool.INTERRUPTED if stopped else spool.DONE,
+            outcome=str(outcome),
+            reasons=reasons,
+            verdicts={one.suite["name"]: one.verdict for one in done} if not stopped else {},
+        )
+        return Result(entry, self.python, done, outcome, reasons, time.monotonic() - self.began, stopped)
+
+
+class _Watch:
+    """What is told while one suite runs."""
+
+    progress: Progress
+
+    def __init__(self, session: Session, suite: Mapping[str, Any], planned: Selection | None) -> None:
+        self.session, self.suite, self.planned = session, suite, planned
+        self.whole = not (session.wish.selection or session.wish.words) and (planned is None or planned.run is None)
+        self.known: dict[str, float] = {}
+
+    def prepare(self) -> None:
+        """The engine is starting, and a processor is idle: time for what is slow."""
+        if hasattr(self, "progress"):
+            return
+        from cli.testing.progress import Progress
+
+        display = self.session.shown()
+        if self.planned is not None:
+            for line in _selection(self.planned):
+                display.say(line, "dim")
+        self.known = case_times.read(self.session.found.project, self.suite["name"])
+        self.progress = Progress(self.known, whole=self.whole)
+        display.show(self.progress, self.suite["name"])
+        # None of ours plugs into pydantic, and looking for those that could is a fifth of its start.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        import tasks.suite_result  # noqa: F401
+
+        runner_of(self.suite)
+
+    def tell(self, events: list[Event]) -> None:
+        display = self.session.shown()
+        for failure in self.progress.feed(events):
+            display.failed(failure)
+        display.show(self.progress, self.suite["name"])
+
+    def learn(self, report: SuiteReport) -> None:
+        """Remembers the cases' times for the next run."""
+        project, name = self.session.found.project, self.suite["name"]
+        case_times.learn(project, name, self.known, self.progress.seconds, whole=report.complete and self.whole)
+
+
+def runner_of(suite: Mapping[str, Any]) -> Any:
+    """The suite's runner module."""
+    from toolchain.registry import module
+
+    return module("toolchain.runners", suite["framework"])
+
+
+def _selection(planned: Selection) -> list[str]:
+    """What runs, and why."""
+    if planned.run is None:
+        return [f"changed   everything runs: {planned.everything}"]
+    told = ", ".join(f"{count} {word}" for word, count in planned.reasons.items() if count)
+    files = sum("::" not in name for name in planned.run)
+    more = f"{', ' if told else ''}{files} whole files" if files else ""
+    return [f"changed   runs {told}{more}; {len(planned.reused)} reused"]
+
+
+def _nothing(found: Resolved) -> str:
+    if found.suites is None:
+        return "no test suite is named in tes.yaml and none was detected; add tests.suites, or test_*.py files"
+    return "nothing was tested: tests.suites is []"

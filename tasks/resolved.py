@@ -1,0 +1,124 @@
+"""What is to be tested in a project, remembered: reading tes.yaml takes 0.4 s of imports, and seldom says anything new.
+
+The memory is believed as long as every file that was read is the same (by its stat), every folder that was listed
+holds the same names, and the code that resolved it is the same. What is not sure is read again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tasks.state_folder import home, project_key, read_json, write_json
+
+FORMAT = 1
+# Our own code whose change may change the answer.
+_CODE = ("domain", "tasks/spec_file.py", "tasks/resolved.py", "toolchain/runners")
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# A file written while we read it could keep its size and its time stamp: too young to be remembered. Seconds.
+_YOUNG = 0.05
+
+
+class Resolved(NamedTuple):
+    """`suites` are `domain.spec.Suite` as JSON, None when the project has none; `remarks` are for a person."""
+
+    project: str
+    name: str
+    python: str | None
+    suites: list[dict[str, Any]] | None
+    remarks: list[str]
+
+
+def resolved(project: str) -> Resolved:
+    """What a project's folder (absolute) says of its tests. SpecError when it cannot be used."""
+    path = os.path.join(home(), "resolved", f"{project_key(project)}.json")
+    memory = read_json(path)
+    if isinstance(memory, dict) and memory.get("is") == _identity(project) and _holds(project, memory):
+        return Resolved(**memory["answer"])
+    answer, files, folders = _read(project)
+    newest = max((stat[0] for stat in files.values() if stat), default=0)
+    if time.time_ns() - newest > _YOUNG * 1e9:
+        seen = {"files": files, "folders": folders}
+        write_json(path, {"is": _identity(project), **seen, "answer": answer._asdict()})
+    return answer
+
+
+def _identity(project: str) -> list[Any]:
+    # A waiver that ends today is a warning tomorrow: what was read is good for a day.
+    return [FORMAT, project, _code(), time.strftime("%Y-%m-%d")]
+
+
+def _code() -> int:
+    seen = []
+    for name in _CODE:
+        path = os.path.join(_ROOT, name)
+        for entry in sorted(_files(path)):
+            if entry.endswith(".py"):
+                about = os.stat(entry)
+                seen.append(f"{entry} {about.st_mtime_ns} {about.st_size}")
+    return zlib.crc32("\n".join(seen).encode())
+
+
+def _files(path: str) -> Iterator[str]:
+    if not os.path.isdir(path):
+        yield path
+        return
+    with os.scandir(path) as entries:
+        yield from (entry.path for entry in entries if entry.is_file())
+
+
+def _holds(project: str, memory: Mapping[str, Any]) -> bool:
+    files: dict[str, Any] = memory["files"]
+    if any(_stat(os.path.join(project, name)) != stat for name, stat in files.items()):
+        return False
+    for name, (changed, names) in memory["folders"].items():
+        path = os.path.join(project, name)
+        try:
+            if os.stat(path).st_mtime_ns != changed and _names(path) != names:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _stat(path: str) -> list[int] | None:
+    try:
+        about = os.stat(path)
+    except OSError:
+        return None
+    return [about.st_mtime_ns, about.st_ctime_ns, about.st_size, about.st_ino]
+
+
+def _names(path: str) -> int:
+    """A checksum of a folder's names, without those that a run of tests makes and that tell nothing."""
+    told = (n for n in os.listdir(path) if not (n.startswith((".coverage", ".pytest_cache")) or n == "__pycache__"))
+    return zlib.crc32("\n".join(sorted(told)).encode("utf-8", "surrogateescape"))
+
+
+def _read(project: str) -> tuple[Resolved, dict[str, list[int] | None], dict[str, tuple[int, int]]]:
+    """The answer, and the files and folders it rests on, as they were before they were read."""
+    from pathlib import Path
+
+    from domain.detection import is_read
+    from tasks.spec_file import NAMES, listed, load_spec
+
+    root = Path(project)
+    folders = {}
+    files = {name: _stat(os.path.join(project, name)) for name in NAMES}
+    for folder, names in listed(root) if root.is_dir() else ():
+        inside = folder.relative_to(root).as_posix()
+        folders[inside] = (folder.stat().st_mtime_ns, _names(str(folder)))
+        for name in names:
+            told = name if inside == "." else f"{inside}/{name}"
+            if is_read(told):
+                files[told] = _stat(os.path.join(project, told))
+    loaded = load_spec(root)
+    tests = loaded.spec.tests
+    # That an image could be built matters to nobody who wants tests run.
+    remarks = [f"detected  {one}" for one in loaded.detected if one.startswith("tests.suites")]
+    remarks += [f"warning   {one}" for one in loaded.warnings]
+    suites = None if tests.suites is None else [suite.model_dump(mode="json") for suite in tests.suites]
+    return Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks), files, folders

@@ -1,0 +1,76 @@
+"""From the rounds of a suite to its report and its verdict. Here pydantic is loaded: import it while the tests run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.cases import Attempt, CaseId, SuiteReport, final, judge
+from domain.verdict import Verdict
+from tasks.suite_run import COUNTS, Ended, Job, parsed
+
+
+def bad(report: SuiteReport) -> list[Attempt]:
+    """The last attempts of the cases that are bad so far."""
+    return [attempt for attempt in final(report.attempts).values() if attempt.status.bad]
+
+
+def again(job: Job, report: SuiteReport, number: int) -> Job:
+    """The job that runs what is bad once more, as round `number`."""
+    selection = tuple(str(attempt.case) for attempt in bad(report))
+    return job._replace(selection=selection, out=f"{job.out}-round-{number}")
+
+
+def with_round(report: SuiteReport, more: SuiteReport) -> SuiteReport:
+    """The report with another round of what was bad. Every attempt is kept, and every reason not to believe it."""
+    numbers: dict[CaseId, int] = {}
+    for attempt in report.attempts:
+        numbers[attempt.case] = max(attempt.number, numbers.get(attempt.case, 0))
+    repeated = {attempt.case for attempt in bad(report)}
+    heard = [
+        attempt.model_copy(update={"number": numbers[attempt.case] + attempt.number})
+        for attempt in more.attempts
+        if attempt.case in repeated
+    ]
+    return report.model_copy(
+        update={
+            "attempts": (*report.attempts, *heard),
+            "complete": report.complete and more.complete,
+            "problems": (*report.problems, *more.problems),
+            "seconds": report.seconds + more.seconds,
+        }
+    )
+
+
+def reported(suite: str, rounds: Sequence[Ended]) -> SuiteReport | None:
+    """All rounds of a suite as one report; None when none was begun."""
+    report: SuiteReport | None = None
+    for ended in rounds:
+        more = parsed(ended)
+        report = more if report is None else with_round(report, more)
+    return report
+
+
+def judged(report: SuiteReport) -> Verdict:
+    """The verdict of `domain.cases.judge`."""
+    return judge(report)
+
+
+def counts(reports: Sequence[SuiteReport]) -> dict[str, int]:
+    """Cases by their last status, over all suites; `flaky` are those that passed only on retry (they are in `passed`,
+    too), `reused` those whose earlier result is quoted."""
+    found = {name: 0 for name in COUNTS}
+    for report in reports:
+        last = final(report.attempts)
+        bad_once = {attempt.case for attempt in report.attempts if attempt.status.bad}
+        for case, attempt in last.items():
+            found[attempt.status.value] += 1
+            found["flaky"] += case in bad_once and not attempt.status.bad
+            found["reused"] += attempt.reused
+    return found
+
+
+def with_reused(report: SuiteReport, reused: Sequence[Attempt]) -> SuiteReport:
+    """The report with earlier results that still hold; what was run counts before what is quoted."""
+    ran = {attempt.case for attempt in report.attempts}
+    quoted = tuple(attempt for attempt in reused if attempt.case not in ran)
+    return report.model_copy(update={"attempts": (*report.attempts, *quoted)})

@@ -1,0 +1,250 @@
+"""`tes test` on real little projects: what it says, what it refuses, and that trouble is never a PASS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.testing.summary import FIELDS
+from tasks.spool import waiting
+
+TES = Path(sys.executable).with_name("tes")
+GOOD = "def test_good():\n    assert True\n"
+BAD = "def test_bad():\n    assert 1 == 2\n"
+FLAKY = """
+import pathlib
+SEEN = pathlib.Path(__file__).with_name("seen")
+def test_flaky():
+    if not SEEN.exists():
+        SEEN.touch()
+        raise AssertionError("the first time")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, tes_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty project whose tests run in our own environment, and whose runs are not recorded."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    monkeypatch.setenv("TES_RECORD", "0")
+    monkeypatch.setenv("TES_DATABASE_URL", f"sqlite:///{tes_home}/records.db")
+    yield folder
+
+
+def write(project: Path, **files: str) -> None:
+    for name, text in files.items():
+        (project / f"{name}.py").write_text(text)
+
+
+def tes(project: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TES, "test", *words],
+        cwd=project,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+def result(project: Path, *words: str, **environment: str) -> tuple[int, dict[str, Any]]:
+    done = tes(project, "--json", *words, **environment)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_what_passes_is_0_and_says_with_which_python(project: Path) -> None:
+    write(project, test_a=GOOD)
+    done = tes(project)
+    assert done.returncode == 0, done.stderr
+    assert "the active environment" in done.stdout and str(Path(sys.prefix, "bin/python")) in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("PASS shop: 1 passed in ")
+
+
+def test_what_fails_is_1_and_tells_how_to_run_it_again(project: Path) -> None:
+    write(project, test_a=GOOD + BAD)
+    done = tes(project)
+    assert done.returncode == 1
+    assert "FAILED test_a.py::test_bad" in done.stdout and "E       assert 1 == 2" in done.stdout
+    assert "again: tes test test_a.py::test_bad" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("FAIL shop: 1 failed, 1 passed in ")
+    code, again = result(project, "test_a.py::test_bad")
+    assert code == 1 and (again["counts"]["failed"], again["counts"]["passed"]) == (1, 0)
+
+
+def test_json_is_one_object_with_what_was_promised(project: Path) -> None:
+    write(project, test_a=GOOD + BAD, test_b="import pytest\n@pytest.mark.skip\ndef test_s(): ...\n")
+    code, told = result(project)
+    assert code == 1 and told["outcome"] == "FAIL" and "cases" not in told
+    names = "passed failed error skipped xfailed xpassed crashed flaky reused"
+    assert told["counts"] == {name: 0 for name in names.split()} | {"passed": 1, "failed": 1, "skipped": 1}
+    assert told["duration_s"] > 0 and told["workers"] >= 1
+    assert told["interpreter"]["path"].startswith(sys.prefix)
+    assert [suite["name"] for suite in told["suites"]] == ["tests"] and told["reasons"]
+    _, told = result(project, "--cases")
+    assert list(told) == list(FIELDS)
+    assert {case["id"]: case["status"] for case in told["cases"]} == {
+        "test_a.py::test_good": "passed",
+        "test_a.py::test_bad": "failed",
+        "test_b.py::test_s": "skipped",
+    }
+
+
+def test_passed_on_retry_is_flaky_and_said(project: Path) -> None:
+    write(project, test_a=FLAKY + GOOD)
+    code, told = result(project, "--retries", "1", "--cases")
+    assert code == 0 and (told["counts"]["flaky"], told["counts"]["passed"]) == (1, 2)
+    (flaky,) = [case for case in told["cases"] if case["flaky"]]
+    assert [one["status"] for one in flaky["attempts"]] == ["failed", "passed"]
+    (project / "seen").unlink()
+    assert "FLAKY test_a.py::test_flaky  passed on attempt 2" in tes(project, "--retries", "2").stdout
+
+
+def test_a_retry_hides_no_failure(project: Path) -> None:
+    write(project, test_a=BAD)
+    code, told = result(project, "--retries", "2", "--cases")
+    assert code == 1 and [one["status"] for one in told["cases"][0]["attempts"]] == ["failed"] * 3
+
+
+# What is planted, and the exit codes that are honest about it.
+TRUST = {
+    "a collection error": ({"test_a": GOOD, "test_b": "def broken(:\n"}, (), (1, 2)),
+    "an import error in conftest": ({"conftest": "import nothing_of_that_name\n", "test_a": GOOD}, (), (1, 2)),
+    "nothing collected": ({"test_a": "x = 1\n"}, (), (2,)),
+    "nothing selected": ({"test_a": GOOD}, ("--", "-k", "no_such_test"), (2,)),
+    "only skipped": ({"test_a": "import pytest\n@pytest.mark.skip\ndef test_s(): ...\n"}, (), (2,)),
+    "sys.exit(0) in a test": ({"test_a": GOOD + "def test_exit():\n    import sys; sys.exit(0)\n"}, (), (1, 2)),
+    "sys.exit(0) on import": ({"test_a": GOOD, "test_b": "import sys; sys.exit(0)\n"}, (), (1, 2)),
+    "os._exit(0) in the last test": ({"test_a": GOOD + "def test_z():\n    import os; os._exit(0)\n"}, (), (1, 2)),
+    "os._exit(0) on import": ({"test_a": "import os; os._exit(0)\n" + GOOD}, (), (1, 2)),
+    "killed in the last test": (
+        {"test_a": GOOD + "def test_z():\n    import os; os.kill(os.getpid(), 9)\n"},
+        (),
+        (1, 2),
+    ),
+    "an option that pytest does not know": ({"test_a": GOOD}, ("--", "--no-such-option"), (2, 3)),
+    "a class that is not there": ({"test_a": GOOD}, ("test_a.py::TestGone",), (1, 2)),
+    "a node id that is not there": ({"test_a": GOOD}, ("test_a.py::test_gone",), (1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", TRUST)
+def test_trouble_is_never_a_pass(name: str, project: Path) -> None:
+    files, words, codes = TRUST[name]
+    write(project, **files)
+    done = tes(project, *words)
+    assert done.returncode in codes, done.stdout + done.stderr
+    assert "PASS shop" not in done.stdout
+    assert "Traceback (most recent call last)" not in done.stderr
+
+
+def test_a_path_that_is_not_there_is_3(project: Path) -> None:
+    done = tes(project, "no/such/place")
+    assert done.returncode == 3 and "no/such/place is not there" in done.stderr and "fix:" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--workers", "0"), ("--workers", "many"), ("--retries", "-1"), ("--nonsense",)])
+def test_a_bad_option_is_3(words: tuple[str, ...], project: Path) -> None:
+    write(project, test_a=GOOD)
+    done = tes(project, *words)
+    assert done.returncode == 3 and "fix:" in done.stderr
+
+
+def test_an_unknown_suite_is_3_and_names_the_known(project: Path) -> None:
+    write(project, test_a=GOOD)
+    done = tes(project, "--suite", "unti")
+    assert done.returncode == 3 and "one of: tests" in done.stderr
+
+
+def test_a_project_without_tests_is_inconclusive(project: Path) -> None:
+    done = tes(project)
+    assert done.returncode == 2 and "none was detected" in done.stdout
+    (project / "tes.yaml").write_text("tests: {suites: []}\n")
+    code, told = result(project)
+    assert (
+        code == 2
+        and told["outcome"] == "INCONCLUSIVE"
+        and told["reasons"] == ["nothing was tested: tests.suites is []"]
+    )
+
+
+def test_an_interpreter_that_is_not_there_is_3(project: Path) -> None:
+    write(project, test_a=GOOD)
+    (project / "tes.yaml").write_text("tests: {python: ./env/bin/python}\n")
+    done = tes(project)
+    assert done.returncode == 3 and "'./env/bin/python'" in done.stderr
+
+
+def test_an_interpreter_without_pytest_is_one_line_with_the_fix(project: Path) -> None:
+    write(project, test_a=GOOD)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    done = tes(project, VIRTUAL_ENV="")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "pytest is not installed in" in done.stderr and "the project's .venv" in done.stderr
+    assert f"{project}/.venv/bin/python -m pip install pytest" in done.stderr
+
+
+def test_what_follows_two_dashes_is_the_runners(project: Path) -> None:
+    write(project, test_a=GOOD + BAD, test_b=GOOD)
+    assert result(project, "--", "-k", "good")[1]["counts"]["passed"] == 2
+    assert result(project, "--", "test_a.py", "-k", "good")[1]["counts"]["passed"] == 1
+
+
+def test_a_part_of_a_project_runs_inside_it(project: Path) -> None:
+    write(project, conftest="import pytest\n@pytest.fixture\ndef price(): return 1\n", test_a=BAD)
+    (project / "tests").mkdir()
+    (project / "tests/test_b.py").write_text("def test_price(price):\n    assert price == 1\n")
+    (project / "tes.yaml").write_text("name: shop\n")
+    code, told = result(project, "tests")
+    assert code == 0 and told["root"] == str(project) and told["counts"]["passed"] == 1
+
+
+def test_ctrl_c_keeps_what_finished_and_the_next_run_says_so(project: Path) -> None:
+    write(project, test_a=GOOD + "def test_long():\n    import time; time.sleep(60)\n")
+    process = subprocess.Popen(
+        [TES, "test"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    until(lambda: any(b"test_long" in path.read_bytes() for path in project.parent.glob("tes/tests/**/*.*")))
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130 and time.monotonic() - began < 10
+    assert "stopped" in told and "kept" in told
+    write(project, test_a=GOOD)
+    assert "the last run was stopped" in tes(project).stdout
+
+
+def test_a_finished_run_reaches_the_records_by_itself(project: Path) -> None:
+    write(project, test_a=GOOD + BAD)
+    _, told = result(project, TES_RECORD="1")
+    listed = subprocess.run([TES, "runs", "--json"], capture_output=True, text=True, check=True)
+    assert not listed.stderr
+    (run,) = json.loads(listed.stdout)
+    assert (run["id"], run["kind"], run["state"], run["outcome"]) == (told["run"], "test", "finished", "FAIL")
+    shown = subprocess.run([TES, "show", run["id"], "--json"], capture_output=True, text=True, check=True)
+    assert [case["name"] for case in json.loads(shown.stdout)["bad_cases"]] == ["test_bad"]
+    assert not list(waiting())
+
+
+def test_recording_can_be_turned_off(project: Path) -> None:
+    write(project, test_a=GOOD)
+    assert result(project)[0] == 0
+    assert not list(waiting()) and not (project.parent / "tes/records.db").exists()
