@@ -229,7 +229,7 @@ def test_ctrl_c_keeps_what_finished_and_the_next_run_says_so(project: Path) -> N
     assert process.returncode == 130 and time.monotonic() - began < 10
     assert "stopped" in told and "kept" in told
     write(project, test_a=GOOD)
-    assert "the last run was stopped" in tes(project).stdout
+    assert "of the last run, which was stopped: 1 passed" in tes(project).stdout
 
 
 def test_a_finished_run_reaches_the_records_by_itself(project: Path) -> None:
