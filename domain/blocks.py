@@ -10,6 +10,7 @@ One change never shows in the code that runs: `if __debug__` is decided while co
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import marshal
 import warnings
@@ -21,6 +22,7 @@ from typing import Any
 from domain.lasting import Lasting, lasting
 
 MODULE = ""
+_NOP = dis.opmap["NOP"]
 _NEWLOCALS, _OPTIMIZED = 0x2, 0x1  # CO_* of CPython's code.h: a class body has neither
 _HEADER_FLAGS = 0x4 | 0x8 | 0x20 | 0x80 | 0x200  # *args, **kwargs, generator, coroutine, async generator
 
@@ -104,10 +106,12 @@ class _Walk:
             where.append(owner)
         numbers = (code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
         names = (code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars)
-        yield marshal.dumps((code.co_code, numbers, names, code.co_exceptiontable), 2)
+        yield marshal.dumps((_steps(code.co_code), numbers, names, code.co_exceptiontable), 2)
         for const in code.co_consts:
             if not isinstance(const, CodeType):
-                yield _canonical(const)
+                # From Python 3.13 a class knows its line, which a comment above it changes.
+                if not ("__firstlineno__" in code.co_names and const == code.co_firstlineno):
+                    yield _canonical(const)
             elif const.co_name.startswith("<") or not const.co_flags & _NEWLOCALS:
                 inner = prefix if const.co_name.startswith("<") else f"{prefix}{const.co_name}."
                 yield const.co_name.encode()
@@ -130,6 +134,13 @@ class _Walk:
         if (code.co_firstlineno, code.co_name) in self.seen.cached:
             self.cached.add(key)
         self.block(code, key, f"{key}.")
+
+
+def _steps(code: bytes) -> bytes:
+    """Instructions without those that only hold the place of a line, which come and go with the layout."""
+    if _NOP not in code[::2]:
+        return code
+    return b"".join(code[at : at + 2] for at in range(0, len(code), 2) if code[at] != _NOP)
 
 
 def _header(code: CodeType) -> bytes:

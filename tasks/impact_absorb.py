@@ -130,7 +130,7 @@ def results(folder: Path) -> tuple[dict[str, Stored], bool]:
         kind = event.get("e")
         if kind == "problem":
             bad.add("")
-        elif kind == "end" and name == "main.jsonl":
+        elif kind == "end" and name.startswith("main"):
             collected, ran = event.get("collected"), event.get("ran")
             whole = event.get("exit") in (0, 1) and (collected is None or collected == ran)
         elif kind == "result":
@@ -232,6 +232,11 @@ class _Nodes:
     def code(self, code: tuple[str, int, str]) -> list[int]:
         """The nodes of a code object. One that is in none of the file's blocks stands for all of them."""
         path, line, name = code
+        if path not in self.selection.seen.stamps and not (self.selection.root / path).exists():
+            # Inside an archive, which is what is there.
+            while "/" in path and not (self.selection.root / path).exists():
+                path = path.rpartition("/")[0]
+            return [self.data(path)]
         if not path.endswith(".py"):
             return [self.data(path)]
         made = self.python(path)

@@ -38,7 +38,7 @@ class Recorder:
         self.roots = tuple(dict.fromkeys(os.path.join(path, "") for path in (root, os.path.realpath(root))))
         self.outside = tuple(
             os.path.join(path, "")
-            for path in {sys.prefix, sys.exec_prefix, out, os.path.dirname(os.path.abspath(__file__)), *_installed()}
+            for path in {sys.prefix, sys.exec_prefix, out, *_installed()}
             if not self.roots[0].startswith(os.path.join(path, ""))
         )
         self.numbers: Dict[int, Optional[int]] = {}  # of code objects, by identity; None is not the project's
@@ -48,16 +48,15 @@ class Recorder:
         self.lines: List[str] = []
         self.told = 0
         self.calls: Set[Tuple[int, int]] = set()
-        self.between: Set[Tuple[int, int]] = set()
         self.modules = 0
         self.known: Set[str] = set()
         self.session = Bag()
         self.bags: List[Bag] = [self.session]
         self.scopes: Dict[int, Tuple[Any, int]] = {}
         self.scope_bags: Dict[int, Bag] = {}
-        self.running = False
+        self.running = self.ran = False
         self.facts: Dict[str, Any] = {}
-        self.tracker = trace.Tracker(self._is_ours) if trace.NAME == "monitoring" else trace.Tracker()  # type: ignore
+        self.tracker = trace.Tracker(self.number) if trace.NAME == "monitoring" else trace.Tracker()  # type: ignore
         self.tracker.start()
         impact_audit.listen(self)
 
@@ -99,47 +98,56 @@ class Recorder:
         self.codes.append((code, path or ""))
         return found
 
-    def _is_ours(self, code: CodeType) -> bool:
-        return self.number(code) is not None
-
     # -- what was seen
 
     def collect(self) -> None:
         """What ran since the last time goes into the bag that is open."""
-        seen = self.bags[-1].codes
-        inner: Dict[int, List[int]] = {}
-        outer: List[Tuple[int, Any]] = []
-        for caller, callee in self.tracker.take():
-            number = self.number(callee)
-            if number is not None:
-                seen.add(number)
-            if caller is None:
-                continue
-            above = self.number(caller)
-            if above is not None and number is not None:
-                self.calls.add((above, number))
-            elif (id(caller), id(callee)) not in self.between:
-                self.between.add((id(caller), id(callee)))
-                if above is not None:
-                    outer.append((above, callee))
-                inner.setdefault(id(caller), []).append(id(callee))
+        taken = self.tracker.take()
         if trace.NAME == "profile":
-            self._bridge(outer, inner)
+            self._entries(taken)
+        else:
+            seen = self.bags[-1].codes
+            for caller, number in taken:
+                seen.add(number)
+                if caller is not None:
+                    self.calls.add((caller, number))
         if self.tracker.lost():
             self.bags[-1].doubt = self.bags[-1].doubt or "somebody else's tracer took the place of ours"
 
-    def _bridge(self, outer: List[Tuple[int, Any]], inner: Dict[int, List[int]]) -> None:
-        """Calls from the project through other people's code back into the project: functools, dataclasses, ..."""
-        for above, callee in outer:
-            todo, seen = [id(callee)], set()
-            while todo:
-                one = todo.pop()
-                number = self.numbers.get(one)
+    def _entries(self, taken: List[Any]) -> None:
+        """The C profiler's entries. Most are pytest's own: those must cost next to nothing."""
+        seen, calls, numbers, cut = self.bags[-1].codes, self.calls, self.numbers, self.cut
+        inner: Dict[int, List[Any]] = {}
+        outer: List[Tuple[int, Any]] = []
+        for entry in taken:
+            code = entry.code
+            above = numbers[id(code)] if id(code) in numbers else self.number(code)
+            if above is None:
+                if entry.calls is not None and id(code) not in cut:
+                    inner[id(code)] = entry.calls
+                continue
+            seen.add(above)
+            for call in entry.calls or ():
+                callee = call.code
+                number = numbers[id(callee)] if id(callee) in numbers else self.number(callee)
                 if number is not None:
-                    self.calls.add((above, number))
-                elif one not in seen and one not in self.cut:
-                    seen.add(one)
-                    todo.extend(inner.get(one, ()))
+                    calls.add((above, number))
+                elif id(callee) not in cut:
+                    outer.append((above, callee))
+        for above, callee in outer:
+            self._bridge(above, callee, inner)
+
+    def _bridge(self, above: int, callee: Any, inner: Dict[int, List[Any]]) -> None:
+        """Calls from the project through other people's code back into the project: functools, dataclasses, ..."""
+        todo, seen = [callee], set()
+        while todo:
+            one = todo.pop()
+            number = self.number(one)
+            if number is not None:
+                self.calls.add((above, number))
+            elif id(one) not in seen and id(one) not in self.cut:
+                seen.add(id(one))
+                todo.extend(call.code for call in inner.get(id(one), ()))
 
     def opened(self, path: str, caller: Optional[int]) -> None:
         """A data file or folder of the project was read."""
@@ -224,7 +232,9 @@ class Recorder:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-        self.collect()
+        if not self.ran:
+            self.ran = True
+            self.collect()
         bag = Bag()
         self.bags.append(bag)
         self.running = True
@@ -237,8 +247,9 @@ class Recorder:
         self.flush()
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: Any) -> Iterator[None]:
-        self.collect()
+    def pytest_runtest_teardown(self, item: Any, nextitem: Any) -> Iterator[None]:
+        if nextitem is None or nextitem.parent is not item.parent:
+            self.collect()  # what follows may be the tear-down of a wider fixture
         self.bags[-1].scopes |= self._scopes_of(item)
         yield
 

@@ -42,7 +42,7 @@ def main(argv: List[str]) -> int:
     controller = Controller(options, journal)
     code = 3
     try:
-        code = int(pytest.main([*BLOCK, *options.arguments], plugins=[Surface(), controller]))
+        code = int(pytest.main([*BLOCK, *options.arguments], plugins=[Surface(), controller, *recorders(options)]))
     except SystemExit as error:  # a plugin, or a module that was imported on the way
         journal.write({"e": "problem", "text": f"something called sys.exit({error.code!r}) outside of any case"})
     finally:
@@ -86,6 +86,15 @@ def _as_pytest(pytest: Any, arguments: List[str]) -> None:
     this.__package__ = "pytest"
     this.__file__ = os.path.join(os.path.dirname(pytest.__file__), "__main__.py")
     sys.argv[:] = [this.__file__, *arguments]
+
+
+def recorders(options: Any) -> List[Any]:
+    """The plugin of `--impact`, if it is asked for. It looks from now on, so that it sees what conftests execute."""
+    if not options.impact:
+        return []
+    from .impact import Recorder
+
+    return [Recorder(options.out, os.getcwd())]
 
 
 def _coverage(options: Any) -> Any:

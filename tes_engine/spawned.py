@@ -43,8 +43,10 @@ def run(options: Any) -> int:
     with open(options.worker, encoding="utf-8") as file:
         orders: Dict[str, Any] = json.load(file)
     journal = Journal(os.path.join(options.out, "journal"), orders["name"])
+    from .main import recorders
+
     plugin = Spawned(options, orders, journal)
-    code = int(pytest.main([*BLOCK, *options.arguments], plugins=[Surface(), plugin]))
+    code = int(pytest.main([*BLOCK, *options.arguments], plugins=[Surface(), plugin, *recorders(options)]))
     return plugin.code if plugin.code is not None else code or 1
 
 

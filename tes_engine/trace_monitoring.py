@@ -13,15 +13,15 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 NAME = "monitoring"
 FAR = 12
 """Frames in which a caller is looked for."""
-Pairs = Iterator[Tuple[Optional[CodeType], CodeType]]
+Pairs = Iterator[Tuple[Optional[int], int]]
 
 
 class Tracker:
-    """Collects (caller, callee) pairs of code objects from `start` on. `take` returns them once."""
+    """Collects (caller, callee) pairs of numbers from `start` on. `take` returns them once."""
 
-    def __init__(self, ours: Callable[[CodeType], bool]) -> None:
-        self._ours = ours
-        self._pairs: List[Tuple[Optional[CodeType], CodeType]] = []
+    def __init__(self, number: Callable[[CodeType], Optional[int]]) -> None:
+        self._number = number
+        self._pairs: List[Tuple[Optional[int], int]] = []
         self._tool: Optional[int] = None
         self._monitoring: Any = getattr(sys, "monitoring")
 
@@ -52,16 +52,17 @@ class Tracker:
         return iter(pairs)
 
     def _began(self, code: CodeType, offset: int) -> Any:
-        if not self._ours(code):
+        number = self._number(code)
+        if number is None:
             return self._monitoring.DISABLE
         caller = None
         frame = sys._getframe(1).f_back
         for _ in range(FAR):
             if frame is None:
                 break
-            if self._ours(frame.f_code):
-                caller = frame.f_code
+            caller = self._number(frame.f_code)
+            if caller is not None:
                 break
             frame = frame.f_back
-        self._pairs.append((caller, code))
+        self._pairs.append((caller, number))
         return self._monitoring.DISABLE

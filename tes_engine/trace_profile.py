@@ -9,15 +9,13 @@ from __future__ import annotations
 import _lsprof
 import sys
 import threading
-from types import CodeType
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, List
 
 NAME = "profile"
-Pairs = Iterator[Tuple[Optional[CodeType], CodeType]]
 
 
 class Tracker:
-    """Collects (caller, callee) pairs of code objects from `start` on. `take` returns them once."""
+    """Notes each function that is called from `start` on, and by whom. `take` returns them once."""
 
     def __init__(self) -> None:
         self._main = self._new()
@@ -42,15 +40,13 @@ class Tracker:
         self._main.enable()
         return True
 
-    def take(self) -> Pairs:
-        """Every call since the last time, some more than once: (caller or None, callee)."""
+    def take(self) -> List[Any]:
+        """What was called since the last time: entries of a `code` and its `calls` (of a `code` each) or None."""
+        found: List[Any] = []
         for profiler in (self._main, *self._others):
-            stats = profiler.getstats()
+            found += profiler.getstats()
             profiler.clear()
-            for entry in stats:
-                yield None, entry.code
-                for call in entry.calls or ():
-                    yield entry.code, call.code
+        return found
 
     def _thread_begins(self, frame: Any, event: str, arg: Any) -> None:
         profiler = self._new()
