@@ -3,7 +3,7 @@
     python benchmarks/impact.py mutants --python PY --source sqlparse=FOLDER:sqlparse:tests --source ...
     python benchmarks/impact.py speed   --python PY [--rounds 5]
 
-`mutants`: small changes of a package in an unpacked source distribution (NAME=FOLDER:PACKAGE:TESTS[:TESTS]). Each one is
+`mutants`: small changes of a package in an unpacked source distribution (NAME=FOLDER:PACKAGE:TESTS[:TESTS]). Each is
 planned for, then the whole suite runs all the same; a case whose outcome changes and that was not selected is a miss.
 A missed case is run once more by itself: where it then gives its old result, it had only suffered from an earlier case
 in the same process, and is told apart. Mutants that do not end in time are replaced, and counted.
