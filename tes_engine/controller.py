@@ -30,7 +30,7 @@ from .worker import Plan, Todo, chosen, collecting
 PASSIVE = ("collectonly", "usepdb", "trace", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
 LOOK = 0.01
 SWEEPS = 3
-FRUITLESS = 8
+FRUITLESS = 20
 """Deaths in a row without a single result, after which the run is given up."""
 
 
@@ -47,13 +47,15 @@ class Controller:
         self.count = options.workers or processors()
         self.start = options.start
         self.hands: List[Hand] = []
+        self.by_journal: Dict[str, Hand] = {}
+        self.tellers: Dict[int, str] = {}
         self.incarnations = 0
         self.cases: Dict[int, int] = {}
         self.finished: Dict[int, Set[str]] = {}
         self.seen: Set[Any] = set()
         self.failed_again: Dict[int, Dict[str, int]] = {}
+        self.numbers: Dict[int, Dict[str, int]] = {}
         self.crashes: Dict[Any, int] = {}
-        self.orphans: List[Todo] = []
         self.fruitless = 0
         self.ended_early = ""
         self.replaying = False
@@ -225,7 +227,8 @@ class Controller:
             if not todo and not self.board.any_open():
                 return
             if self.fruitless > FRUITLESS or sweeps >= SWEEPS and not todo:
-                self.journal.write({"e": "problem", "text": "the run is given up: workers die without a result"})
+                self.ended_early = "the run is given up: workers die without a result"
+                self.journal.write({"e": "problem", "text": self.ended_early})
                 return
             share = max(1, min(self.count, len(todo)))
             for number in range(share):
@@ -240,18 +243,19 @@ class Controller:
         if self.session.config.option.verbose > 1 and self.incarnations > self.count:
             print(f"worker gw{number} is started again")
         start = fork if self.start == "fork" else spawn
-        self.hands.append(start(self, number, self.incarnations, todo))
+        hand = start(self, number, self.incarnations, todo)
+        self.hands.append(hand)
+        self.by_journal[f"{hand.name}.jsonl"] = hand
 
     def listen(self) -> bool:
         """Takes in what the workers have journalled since the last look; whether there was anything."""
         any_new = False
-        by_file = {f"{hand.name}.jsonl": hand for hand in self.hands}
         for name, events in self.tail.new():
             if name.startswith("main"):
                 continue
             any_new = True
             for event in events:
-                self.heard(by_file.get(name), event)
+                self.heard(self.by_journal.get(name), event)
         if self.session.shouldfail or self.session.shouldstop:
             self.board.stop()
         return any_new
@@ -266,12 +270,20 @@ class Controller:
             self.cases.setdefault(event["b"], event["n"])
             if event.get("errors") and hand is not None:
                 self.fruitless = 0
+        elif kind == "stopped":
+            self.ended_early = self.ended_early or event["text"]
+        elif not self._first_to_tell(hand, event):
+            return
         elif kind == "deselected":
             self.session.config.hook.pytest_deselected(items=[replay.Gone()] * event["k"])
         elif kind == "warning":
             replay.warning(self.session.config, event)
-        elif kind == "stopped":
-            self.ended_early = self.ended_early or event["text"]
+
+    def _first_to_tell(self, hand: Optional[Hand], event: Event) -> bool:
+        """A file that a helper collects again is deselected from, and warns, again: once is enough."""
+        if hand is None or event.get("when", "collect") != "collect":
+            return True
+        return self.tellers.setdefault(event.get("b", NOBODY), hand.name) == hand.name
 
     def heard_result(self, event: Event, retry: bool = False) -> None:
         """Keeps what an attempt came to, once, and reports it."""
@@ -288,6 +300,7 @@ class Controller:
         if event["o"] in ("failed", "error") and event["n"] <= self.options.retries:
             retry = True
             self.failed_again.setdefault(batch, {})[event["id"]] = event["n"] + 1
+            self.numbers.setdefault(batch, {})[event["id"]] = event["n"] + 1
         if not retry:
             done = self.finished.setdefault(batch, set())
             if event["id"] in done and event["n"] == 1:
@@ -317,10 +330,7 @@ class Controller:
                 continue
             self.hands.remove(hand)
             # Its last lines may have come after the last look.
-            by_file = f"{hand.name}.jsonl"
-            for name, events in self.tail.new():
-                for event in events if not name.startswith("main") else ():
-                    self.heard(hand if name == by_file else None, event)
+            self.listen()
             if not hand.through:
                 self.died(hand, code)
 
@@ -331,35 +341,44 @@ class Controller:
         self.fruitless += 1
         if self.stopping():
             return
-        todo = [one for one in hand.todo if self._unfinished(one)]
-        numbers: Dict[str, int] = {}
         if hand.case is not None:
-            event = crash.result()
-            case = event["id"]
-            self.crashes[case] = self.crashes.get(case, 0) + 1
-            again = self.crashes[case] <= allowed(crash, self.options.retries)
-            self.journal.write(event)
-            self.heard_result(event, again)
-            if again:
-                numbers[case] = event["n"] + 1
+            self._lost(crash)
         elif hand.collecting is not None:
-            batch = hand.collecting["b"]
-            self.crashes[batch] = self.crashes.get(batch, 0) + 1
-            if self.crashes[batch] > 1:
-                self.journal.write(crash.collection())
-                self.heard_result(crash.collection())
-                self.board.spend(batch)
+            self._not_collected(crash)
         elif not hand.said:
+            # Another takes its place; if that goes on, the run is given up, and that is a problem.
             self.journal.write(
-                {"e": "problem", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"}
+                {"e": "note", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"}
             )
+        todo = [self._todo(one.batch, one.group, one.only) for one in hand.todo if self._unfinished(one)]
         if held.batch != NOBODY:
-            todo.insert(0, Todo(held.batch, held.group, None, numbers))
-        elif numbers and hand.case is not None:
-            # It died in a case that it was told to run: that one again under its next number.
-            todo.insert(0, Todo(hand.case["b"], None, list(numbers), numbers))
+            todo.insert(0, self._todo(held.batch, held.group))
         if self.fruitless <= FRUITLESS and (todo or self.board.any_open()):
             self.begin(hand.number, todo)
+
+    def _todo(self, batch: int, group: Optional[int], only: Optional[List[str]] = None) -> Todo:
+        return Todo(batch, group, only, dict(self.numbers.get(batch, {})))
+
+    def _lost(self, crash: Crash) -> None:
+        """The attempt that a worker died in: told as crashed, and repeated while its budget lasts."""
+        event = crash.result()
+        case = event["id"]
+        self.crashes[case] = self.crashes.get(case, 0) + 1
+        again = self.crashes[case] <= allowed(crash, self.options.retries)
+        self.journal.write(event)
+        self.heard_result(event, again)
+        if again:
+            self.numbers.setdefault(event["b"], {})[case] = event["n"] + 1
+
+    def _not_collected(self, crash: Crash) -> None:
+        """The file that a worker died in before it had cases."""
+        batch = crash.hand.collecting["b"]
+        self.crashes[batch] = self.crashes.get(batch, 0) + 1
+        if self.crashes[batch] > allowed(crash, 0) and not self.board.row(batch).collected:
+            event = crash.collection()
+            self.journal.write(event)
+            self.heard_result(event)
+            self.board.spend(batch)
 
     def _unfinished(self, todo: Todo) -> bool:
         done = self.finished.get(todo.batch, set())
@@ -376,14 +395,14 @@ class Controller:
 
     def again(self) -> List[Todo]:
         """What failed and has attempts left, in fresh workers."""
-        found = [Todo(batch, None, list(numbers), numbers) for batch, numbers in sorted(self.failed_again.items())]
+        found = [self._todo(batch, None, list(numbers)) for batch, numbers in sorted(self.failed_again.items())]
         self.failed_again = {}
         return found
 
     def missing(self) -> List[Todo]:
         """Batches of which fewer results came in than they have cases: a worker was killed at just the wrong moment."""
         short = [b for b, cases in self.cases.items() if b >= 0 and len(self.finished.get(b, ())) < cases]
-        return [Todo(batch, None, None, {}) for batch in short]
+        return [self._todo(batch, None) for batch in short]
 
     def check_selection(self) -> None:
         """A case that was asked for by name and is not there has not passed."""

@@ -63,4 +63,4 @@ def allowed(crash: Crash, retries: int) -> int:
     What was killed from outside, for memory perhaps, is hardly the case's own doing."""
     if crash.timed_out:
         return retries
-    return max(retries, 3 if crash.signal in FROM_OUTSIDE else 1)
+    return max(retries, 4 if crash.signal in FROM_OUTSIDE else 1)

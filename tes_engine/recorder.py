@@ -163,6 +163,7 @@ class Recorder:
                 "file": warning_message.filename,
                 "line": warning_message.lineno,
                 "when": when,
+                "b": self.batch,
                 "id": nodeid,
                 "at": location,
             }
@@ -170,7 +171,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_deselected(self, items: List[Any]) -> None:
-        self.journal.write({"e": "deselected", "k": len(items), "w": self.worker})
+        self.journal.write({"e": "deselected", "k": len(items), "w": self.worker, "b": self.batch})
 
 
 def wants_every_report(config: Any) -> bool:

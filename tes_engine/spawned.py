@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional
 
 import pytest
 
-from .afterfork import introduce, last_words, silence, temporary
+from .afterfork import capture_apart, introduce, last_words, silence, temporary
 from .board import Board
 from .controller import Controller
 from .cover import worker_coverage
@@ -66,6 +66,7 @@ class Spawned(Controller):
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
         silence(config)
+        capture_apart(config, os.path.join(self.options.out, "workers", self.orders["name"]))
         temporary(config, self.orders["base"], self.orders["number"])
 
     def pytest_collectreport(self, report: Any) -> None:

@@ -149,7 +149,7 @@ class Worker:
         if one.only is not None:
             wanted = set(one.only)
             items = [item for item in items if item.nodeid in wanted]
-            missing = wanted - {item.nodeid for item in items}
+            missing = wanted - {item.nodeid for item in batch.items}
             if missing:
                 text = f"{sorted(missing)[0]} was there before and is not collected now"
                 self.journal.write({"e": "problem", "text": text})
@@ -186,6 +186,7 @@ class Worker:
         if self.plan.items is not None:
             return self.plan.items[number]
         node = self.plan.nodes[number]
+        self.recorder.batch = number
         with collecting(self.config):
             try:
                 items = inside(self.session, node)

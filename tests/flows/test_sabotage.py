@@ -103,7 +103,9 @@ def tool(folder: Path, name: str, way: str, clean: Path) -> None:
 CLEAN='{clean}'
 REPORT=/dev/stdout
 for word in "$@"; do
-  case "$word" in --summary-export=*|--output=*|--junitxml=*) REPORT="${{word#*=}}";; *.json) REPORT="$word";; esac
+  case "$word" in --summary-export=*|--output=*) REPORT="${{word#*=}}";; *.json) REPORT="$word";; esac
+  [ "$before" = --out ] && mkdir -p "$word/journal" && REPORT="$word/journal/main.jsonl"
+  before=$word
 done
 {way}
 """)
@@ -256,10 +258,15 @@ def _never() -> object:
     return Behaviour(never_healthy=True)
 
 
-CASES = """<testsuites><testsuite name="pytest" errors="0" failures="0" skipped="0" tests="1" time="0.1">
-<testcase classname="test_app" file="test_app.py" name="test_it" time="0.1"/></testsuite></testsuites>
+EMPTY = """{"e":"session","workers":1,"arguments":[]}
+{"e":"end","exit":0,"collected":0,"ran":0}
 """
-EMPTY = '<testsuites><testsuite name="pytest" errors="0" failures="0" skipped="0" tests="0" time="0.1"/></testsuites>'
+CASES = EMPTY.replace(
+    """{"e":"end","exit":0,"collected":0,"ran":0}""",
+    """{"e":"file","f":"test_app.py","n":1,"s":0.1,"b":0}
+{"e":"result","id":"test_app.py::test_it","f":"test_app.py","c":"","name":"test_it","n":1,"o":"passed","t":1,"d":[0,0,0],"w":"gw0"}
+{"e":"end","exit":0,"collected":1,"ran":1}""",
+)
 TEST_WAYS = {
     **WAYS,
     "collects nothing": f"echo '{EMPTY}' > \"$REPORT\"; exit 5",
@@ -273,7 +280,7 @@ TEST_WAYS = {
 async def test_a_test_runner(
     tes_home: Path, tmp_path: Path, source: Source, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clean = tmp_path / "clean.xml"
+    clean = tmp_path / "clean.jsonl"
     clean.write_text(CASES)
     tool(tmp_path / "environment/bin", "python", TEST_WAYS.get(way, way), clean)
 

@@ -80,6 +80,7 @@ class _Reader:
         self.session: dict[str, Any] = {}
         self.end: dict[str, Any] | None = None
         self.files: dict[str, float] = {}
+        self.tellers: dict[int, str] = {}
         self.deselected = 0
         self.notes: list[str] = []
         self.problems: list[str] = []
@@ -101,7 +102,9 @@ class _Reader:
             self.batches.setdefault(event["b"], event["n"])
             self.files[event["f"]] = event["s"]
         elif kind == "deselected":
-            self.deselected += event["k"]
+            # A file that a helper collected again is deselected from again.
+            if self.tellers.setdefault(event["b"], source) == source:
+                self.deselected += event["k"]
         elif kind in ("note", "problem"):
             told = self.notes if kind == "note" else self.problems
             if event["text"] not in told:
