@@ -76,7 +76,7 @@ def environment() -> dict[str, str]:
 def argv(
     root: Path, out: Path, *options: str, arguments: tuple[str, ...] = (), python: str = sys.executable
 ) -> list[str]:
-    return [python, str(BOOT), "--out", str(out), "--workers", "2", *options, "--", "-p", "no:asyncio", *arguments]
+    return [python, BOOT, "--out", str(out), "--workers", "2", *options, "--", "-p", "no:asyncio", *arguments]
 
 
 def engine(
@@ -124,7 +124,7 @@ def plain(root: Path, *arguments: str) -> tuple[dict[str, str], str]:
     """What plain pytest makes of each case, and what it prints."""
     (root.parent / "plug").mkdir(exist_ok=True)
     (root.parent / "plug" / "plain_outcomes.py").write_text(PLAIN)
-    boot = f"import runpy, sys; sys.path.insert(0, {str(BOOT.parent)!r}); import boot; boot.load('recorder'); "
+    boot = f"import runpy, sys; sys.path.insert(0, {str(Path(BOOT).parent)!r}); import boot; boot.load('recorder'); "
     boot += "sys.path[0] = ''; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     out = root.parent / "plain.json"
     env = environment() | {"PYTHONPATH": str(root.parent / "plug"), "PLAIN_OUT": str(out)}
