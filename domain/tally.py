@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+from operator import attrgetter
 from typing import TypeVar
 
 from domain.cases import Attempt, CaseId, Status, SuiteReport
@@ -14,6 +15,7 @@ from domain.clusters import normalised
 from domain.excerpt import first_line
 
 T = TypeVar("T")
+_NAME = attrgetter("case.file", "case.classname", "case.name")
 
 # The worst first: how bad cases are listed, and which one gives a group its colour.
 WORST = (
@@ -172,18 +174,17 @@ def problems_of(report: SuiteReport) -> tuple[str, ...]:
     return report.problems or (() if report.complete else ("the report is cut off",))
 
 
+def _order(attempt: Attempt) -> tuple[bool, int, float]:
+    # A repetition decides nothing, and the last one decides.
+    return (not attempt.repeat, attempt.number, attempt.started)
+
+
 def by_case(attempts: Iterable[Attempt]) -> Iterator[list[Attempt]]:
     """The attempts of each case of one suite, in order, the cases sorted. What two shards both sent is there once."""
 
-    def name(attempt: Attempt) -> tuple[str, str, str]:
-        case = attempt.case
-        return (case.file, case.classname, case.name)
-
-    ordered = sorted(
-        attempts, key=lambda attempt: (*name(attempt), not attempt.repeat, attempt.number, attempt.started)
-    )
-    for _, group in groupby(ordered, name):
-        yield unique(group)
+    for _, group in groupby(sorted(attempts, key=_NAME), _NAME):
+        first, *more = group
+        yield unique(sorted([first, *more], key=_order)) if more else [first]
 
 
 def worst(statuses: Iterable[Status]) -> Status:
