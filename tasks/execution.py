@@ -44,7 +44,9 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         await recording.attempts(run, name, report.attempts)
         verdict = judge(report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)
-        evidence += await asyncio.to_thread(test_reports.evidence, [report], [verdict], out)
+        before = await recording.trend(run, suite.name)
+        title = f"{run.project}: {suite.name}"
+        evidence += await asyncio.to_thread(test_reports.evidence, [report], [verdict], out, trend=before, title=title)
         payload = await asyncio.to_thread(test_reports.payload, [report])
         return verdict.model_copy(update={"evidence": evidence}), payload
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from typing import Any
 
 from domain.cases import Attempt, CaseId
@@ -16,10 +17,12 @@ from domain.policy import Mode
 from domain.redaction import redact
 from domain.report import Report, Stage, gate_of
 from domain.rollout import Action, Rollout
+from domain.trend import TrendPoint
 from domain.verdict import Outcome, Verdict
 from records.read.case import durations as find_durations
 from records.read.run import abandoned as find_abandoned
 from records.read.stage import reusable as find_reusable
+from records.read.trend import trend as read_trend
 from records.write.attempt import record_attempts
 from records.write.audit import audit as append_audit
 from records.write.finding import record_findings
@@ -95,6 +98,24 @@ async def attempts(run: Run, stage_name: str, given: Iterable[Attempt]) -> None:
 async def durations(run: Run, suite: str) -> dict[CaseId, float]:
     """Seconds to expect of each case of a suite, from the project's last runs."""
     return await asyncio.to_thread(find_durations, run.project, suite)
+
+
+async def trend(run: Run, suite: str, runs: int = 30) -> list[TrendPoint]:
+    """What the suite came to in the project's last runs, oldest first; a quotation is no run of it."""
+    found = await asyncio.to_thread(read_trend, run.project, suite, limit=runs)
+    return [
+        TrendPoint(
+            at=point.opened.replace(tzinfo=point.opened.tzinfo or UTC).timestamp(),
+            outcome=Outcome(point.outcome),
+            cases=int(point.metrics.get("cases", 0)),
+            passed=int(point.metrics.get("passed", 0)),
+            flaky=int(point.metrics.get("flaky", 0)),
+            seconds=point.metrics.get("seconds", 0.0),
+            run=point.run,
+        )
+        for point in reversed(found)
+        if not point.reused and point.run != run.id
+    ]
 
 
 async def findings(run: Run, stage_name: str, given: Iterable[Finding]) -> None:

@@ -74,10 +74,11 @@ def evidence(
     *,
     trend: Sequence[TrendPoint] = (),
     quarantined: Collection[CaseId] = (),
+    title: str = "",
 ) -> tuple[Evidence, ...]:
     """Writes the reports of a stage, as its evidence. One that cannot be written is told there and stops nothing."""
     try:
-        written = write(reports, verdicts, out, trend=trend, quarantined=quarantined)
+        written = write(reports, verdicts, out, trend=trend, quarantined=quarantined, title=title)
     except OSError as error:
         return (Evidence(name="reports", location=f"could not be written into {out}: {error.strerror}"),)
     return tuple(Evidence(name=path.name, location=str(path)) for path in written.values())
