@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.policy import Decision, Mode, Policy, decide
-from domain.stages import STAGES
+from domain.stages import STAGES, stage_of
 from domain.verdict import Outcome, Value, Verdict
 
 
@@ -24,8 +24,8 @@ class Stage(Value):
 
     @property
     def group(self) -> str:
-        """The pipeline's stage that it belongs to: `scan.bandit` → `scan`."""
-        return self.name.partition(".")[0]
+        """The pipeline's stage that it belongs to."""
+        return stage_of(self.name)
 
 
 class Report(Value):
@@ -55,7 +55,7 @@ def can_start_at(stage: str, start_at: str | None) -> bool:
     """Whether a finished `stage` may be reused when the run was told to start at `start_at`: only what comes before."""
     if start_at is None:
         return True
-    return STAGES.index(stage.partition(".")[0]) < STAGES.index(start_at)
+    return STAGES.index(stage_of(stage)) < STAGES.index(start_at)
 
 
 def not_reached(stages: Sequence[Stage], planned: Sequence[str]) -> tuple[str, ...]:

@@ -110,6 +110,9 @@ class Coverage(Value):
     changed_fail_under: Annotated[float, Field(ge=0, le=100)] | None = Field(
         None, description="per cent of the changed lines, against the base revision"
     )
+    base: str | None = Field(
+        None, description="git revision that a change begins at; where it left the default branch, when left out"
+    )
 
 
 class Suite(Value):
@@ -333,7 +336,8 @@ class EnvironmentSpec(Value):
     secrets: dict[EnvKey, SecretRef] = Field(default_factory=dict, description="added to `release.secrets`")
     gates: dict[str, Mode] = Field(
         default_factory=dict,
-        description="gate (`build`, a scanner, `tests`, `tests.<suite>`, `load`, `deploy`, `verify`) to its mode",
+        description="gate (`build`, a scanner, `tests`, `tests.<suite>`, `coverage.<suite>`, `load`, `deploy`, "
+        "`verify`) to its mode",
     )
     approval: bool = Field(False, description="a person must say yes before anything moves")
     warm: Seconds = Field(3600.0, description="how long the old release is kept running after promotion")

@@ -92,6 +92,10 @@ def _gates(root: Node) -> Iterator[Problem]:
     suites = _at(root, "tests", "suites")
     named = [str(told.value) for _, suite in _items(suites) if (told := _at(suite, "name")) is not None]
     tests = [f"tests.{name}" for name in named] or ["tests.tests"]
+    for _, suite in _items(suites):
+        if _at(suite, "coverage") is not None:
+            told = _at(suite, "name")
+            tests += ["coverage", f"coverage.{told.value if told is not None else 'tests'}"]
     names = [*STAGES, *_scanners(root), *tests]
     for name, environment in _environments(root):
         gates = _at(environment, "gates")

@@ -7,6 +7,7 @@ import asyncio
 from domain.supply import Artifact, Source
 from tasks.build import build
 from tasks.course import Course
+from tasks.coverage import coverage
 from tasks.deploy import roll_out
 from tasks.execution import no_tests, tests
 from tasks.load import load
@@ -30,9 +31,14 @@ async def scanned(course: Course, files: Source, artifact: Artifact) -> None:
 
 
 async def tested(course: Course, files: Source) -> None:
-    """Every suite, side by side; without one, that nothing was proved."""
-    runs = [tests(course.run, files, suite) for suite in course.run.spec.tests.suites or ()]
-    course.heard(await asyncio.gather(*(runs or [no_tests(course.run, files)])))
+    """Every suite, side by side, then what they executed; without one, that nothing was proved."""
+    suites = course.run.spec.tests.suites or ()
+    course.heard(
+        await asyncio.gather(*([tests(course.run, files, s) for s in suites] or [no_tests(course.run, files)]))
+    )
+    stages = {stage.name: stage for stage in course.stages}
+    measured = [(s, stages[f"tests.{s.name}"]) for s in suites if s.coverage is not None]
+    course.heard(await asyncio.gather(*(coverage(course.run, files, s, stage) for s, stage in measured)))
 
 
 async def loaded(course: Course, files: Source, artifact: Artifact) -> None:

@@ -57,6 +57,7 @@ class Course:
             "scan": list(spec.scan.scanners) or ["scan"],
             "tests": [f"tests.{suite.name}" for suite in spec.tests.suites or ()] or ["tests"],
         }
+        gates["tests"] += [f"coverage.{suite.name}" for suite in spec.tests.suites or () if suite.coverage is not None]
         return [gate for name in self.planned for gate in gates.get(name, [name])]
 
     async def end(self) -> State[Report]:

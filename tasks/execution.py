@@ -18,6 +18,7 @@ from tasks.shard_run import runner_of
 from tasks.shards import on_this_machine, planned
 from tasks.stage import digest, perform
 from tasks.suite_environment import suite_environment
+from toolchain import coverage
 
 
 @derive("tests {suite.name}")
@@ -25,6 +26,8 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
     """Runs one suite in the project's own environment; every attempt goes to the records."""
     name = f"tests.{suite.name}"
     needs = (*run.spec.tests.requirements, *getattr(runner_of(suite), "REQUIREMENTS", ()))
+    if suite.coverage is not None:
+        needs = (*needs, *coverage.REQUIREMENTS)
     inputs = {
         "source": source.digest,
         "suite": suite.model_dump(mode="json"),
@@ -38,9 +41,19 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         history = await recording.durations(run, suite.name)
         store = run.store / "shards"
         plan = await asyncio.to_thread(planned, suite, source, history, store / f"{key[:32]}-plan.json")
-        progress.working(name, f"running in {len(plan.shards)} shard(s)", 0, sum(part.cases for part in plan.shards))
-        again = not can_start_at(name, run.start_at)
-        report, finished = await on_this_machine(suite, source, environment, plan, store, out, key, again=again)
+        told = "running" if len(plan.shards) == 1 else f"running in {len(plan.shards)} shards"
+        report, finished = await on_this_machine(
+            suite,
+            source,
+            environment,
+            plan,
+            store,
+            out,
+            key,
+            durations=history,
+            tell=lambda done, total: progress.working(name, told, done, total),
+            again=not can_start_at(name, run.start_at),
+        )
         await recording.attempts(run, name, report.attempts)
         verdict = judge(report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)
@@ -48,9 +61,15 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         title = f"{run.project}: {suite.name}"
         evidence += await asyncio.to_thread(test_reports.evidence, [report], [verdict], out, trend=before, title=title)
         payload = await asyncio.to_thread(test_reports.payload, [report])
+        if suite.coverage is not None:
+            payload |= {"coverage": [str(one.out / "coverage") for one in finished], "whole": report.complete}
         return verdict.model_copy(update={"evidence": evidence}), payload
 
-    return await perform(run, name, inputs, work)
+    return await perform(run, name, inputs, work, still_there=_measurements_are_there)
+
+
+def _measurements_are_there(payload: dict[str, Any]) -> bool:
+    return all(Path(folder).is_dir() for folder in payload.get("coverage", ()))
 
 
 @derive("tests")

@@ -25,7 +25,7 @@ class State(NamedTuple):
     dirty: bool
 
 
-def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> bytes:
+def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> bytes:
     """Standard output of a git command. CalledProcessError when it fails."""
     # A caller inside a git hook has GIT_DIR and GIT_INDEX_FILE set, for another repository.
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
@@ -51,7 +51,7 @@ def inside(folder: Path) -> bool:
     if shutil.which("git") is None:
         return False
     try:
-        _git(folder, "rev-parse", "--git-dir")
+        git(folder, "rev-parse", "--git-dir")
     except subprocess.CalledProcessError as error:
         told = _told(error)
         if "not a git repository" in told:
@@ -66,12 +66,12 @@ def inside(folder: Path) -> bool:
 def tracks(folder: Path) -> bool:
     """Whether the folder is in a work tree that does not ignore it: a build folder inside a repository is ignored."""
     try:
-        if _git(folder, "rev-parse", "--is-inside-work-tree").strip() != b"true":
+        if git(folder, "rev-parse", "--is-inside-work-tree").strip() != b"true":
             return False
     except subprocess.CalledProcessError:
         return False
     try:
-        _git(folder, "check-ignore", "--quiet", ".")
+        git(folder, "check-ignore", "--quiet", ".")
     except subprocess.CalledProcessError:
         return True
     return False
@@ -79,7 +79,7 @@ def tracks(folder: Path) -> bool:
 
 def state(folder: Path) -> State:
     """The commit of the work tree, and whether anything below the folder differs from it."""
-    lines = _git(folder, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--", ".")
+    lines = git(folder, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--", ".")
     revision: str | None = None
     dirty = False
     for line in lines.split(b"\0"):
@@ -94,7 +94,7 @@ def state(folder: Path) -> State:
 def files(folder: Path) -> list[str]:
     """Tracked files, and untracked ones that are not ignored, relative to the folder. Submodules' files are theirs."""
     never = [f"--exclude={pattern}" for pattern in NEVER]
-    listed = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", *never)
+    listed = git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", *never)
     found: list[str] = []
     for name in sorted({os.fsdecode(raw).rstrip("/") for raw in listed.split(b"\0") if raw}):
         path = folder / name
@@ -109,18 +109,18 @@ def files(folder: Path) -> list[str]:
 def resolve(folder: Path, ref: str) -> tuple[str, str]:
     """The commit that a ref names and the id of the folder's tree in it. SpecError names the nearest refs."""
     try:
-        commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        commit = git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except subprocess.CalledProcessError as error:
-        names = _git(folder, "for-each-ref", "--format=%(refname:short)").decode("utf-8", "replace").split()
+        names = git(folder, "for-each-ref", "--format=%(refname:short)").decode("utf-8", "replace").split()
         near = difflib.get_close_matches(ref, names, 3, 0.5) or names[-3:]
         raise SpecError(
             f"ref {ref!r} is not in the repository of {folder}",
             fix=(f"did you mean {' or '.join(near)}? " if near else "") + "Or fetch it: git fetch --tags",
         ) from error
     revision = commit.decode().strip()
-    prefix = _git(folder, "rev-parse", "--show-prefix").decode().strip().rstrip("/")
+    prefix = git(folder, "rev-parse", "--show-prefix").decode().strip().rstrip("/")
     try:
-        tree = _git(folder, "rev-parse", "--verify", "--end-of-options", f"{revision}:{prefix}")
+        tree = git(folder, "rev-parse", "--verify", "--end-of-options", f"{revision}:{prefix}")
     except subprocess.CalledProcessError as error:
         raise SpecError(
             f"the folder {prefix!r} is not in revision {ref!r}", fix="name a revision that has it"
@@ -132,9 +132,9 @@ def check_out(folder: Path, tree: str, into: Path, index: Path) -> None:
     """The files of a tree, as a checkout would write them, in an empty folder. ToolError when objects are missing."""
     alone = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(into)}
     try:
-        alone["GIT_DIR"] = os.fsdecode(_git(folder, "rev-parse", "--absolute-git-dir")).strip()
-        _git(into, "read-tree", tree, environment=alone)
-        _git(into, "checkout-index", "--all", "--quiet", environment=alone)
+        alone["GIT_DIR"] = os.fsdecode(git(folder, "rev-parse", "--absolute-git-dir")).strip()
+        git(into, "read-tree", tree, environment=alone)
+        git(into, "checkout-index", "--all", "--quiet", environment=alone)
     except subprocess.CalledProcessError as error:
         raise ToolError(
             f"git could not write the files of tree {tree[:12]}: {_told(error)}",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from domain.supply import Source
 from domain.verdict import Value
 from tasks.execute import execute
 from tasks.manifest import write
+from tasks.journal_watch import watching
 from tasks.snapshot import work_copy
 from tasks.suite_environment import Environment, furnish
+from toolchain import coverage
 from toolchain.command import Ran
 from toolchain.registry import module
 from toolchain.runners import Runner, RunRequest
@@ -42,26 +45,42 @@ class Finished(Value):
 
 
 class Task:
-    """What one shard is made of. A plain class: Prefect looks through values for futures, and these may be long."""
+    """What one shard is made of. A plain class: Prefect looks through values for futures, and these may be long.
+
+    `durations` are expected seconds by node id. `tell` hears how many cases are done, of how many.
+    """
 
     def __init__(
-        self, suite: Suite, shard: Shard, of: int, source: Source, environment: Environment, workers: int
+        self,
+        suite: Suite,
+        shard: Shard,
+        of: int,
+        source: Source,
+        environment: Environment,
+        workers: int,
+        durations: Mapping[str, float],
+        tell: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.suite, self.shard, self.of, self.source = suite, shard, of, source
-        self.environment, self.workers = environment, workers
+        self.environment, self.workers, self.durations, self.tell = environment, workers, durations, tell
 
-    def request(self, root: Path, out: Path) -> RunRequest:
-        """As the runner wants it."""
+    def request(self, home: Path) -> RunRequest:
+        """As the runner wants it; what it reads is written beside."""
+        write(home / "durations.json", json.dumps(self.durations))
+        if self.suite.coverage is not None:
+            write(home / "coveragerc", coverage.rcfile(self.suite.coverage, Path(self.source.root)))
         divides = {"shard": (self.shard.number, self.of)} if divides_itself(self.suite) and self.of > 1 else {}
         return RunRequest(
             suite=self.suite,
-            root=root,
-            out=out,
+            root=home / "tree",
+            out=home / "report",
             interpreter=self.environment.python,
             selection=self.shard.selection,
             leave=self.shard.leave,
             timeout=self.suite.timeout,
             workers=self.workers,
+            durations=home / "durations.json",
+            coverage=home / "coveragerc" if self.suite.coverage is not None else None,
             **divides,
         )
 
@@ -96,8 +115,9 @@ async def run_shard(task: Task, home: Path) -> tuple[SuiteReport, Ran]:
         await asyncio.to_thread(shutil.rmtree, home / "tree")
     tree = await work_copy(task.source, home / "tree")
     await furnish(task.environment, task.source, tree)
-    request = task.request(tree, home / "report")
-    ran = await execute(runner.command(request), request.out)
+    request = await asyncio.to_thread(task.request, home)
+    async with watching(request.out / "journal", task.tell):
+        ran = await execute(runner.command(request), request.out)
     report = told_empty(runner.parse(ran, request), ran, task.of)
     if not getattr(runner, "RETRIES", False):
         report = await retried(runner, request, report)
@@ -137,23 +157,23 @@ def passed(report: SuiteReport) -> bool:
     return report.complete and not report.problems and not any(attempt.status.bad for attempt in report.attempts)
 
 
-def keep(report: SuiteReport, out: Path, kept: Path, *, coverage: bool) -> None:
+def keep(report: SuiteReport, out: Path, kept: Path, *, measured: bool) -> None:
     """Keeps a shard that passed, to be quoted: its report, and its coverage."""
     if not passed(report):
         return
     kept.mkdir(parents=True, exist_ok=True)
-    if coverage and (out / "coverage").is_dir():
+    if measured and (out / "coverage").is_dir():
         shutil.copytree(out / "coverage", kept / "coverage", dirs_exist_ok=True)
     write(kept / "report.json", report.model_dump_json())
 
 
-def quoted(kept: Path, *, coverage: bool) -> SuiteReport | None:
+def quoted(kept: Path, *, measured: bool) -> SuiteReport | None:
     """The report of a shard that passed at the same content, each attempt marked as reused; None when there is none."""
     try:
         report = SuiteReport.model_validate_json((kept / "report.json").read_bytes())
     except (OSError, ValueError):
         return None
-    if coverage and not (kept / "coverage").is_dir():
+    if measured and not (kept / "coverage").is_dir():
         return None
     os.utime(kept)
     again = tuple(attempt.model_copy(update={"reused": True}) for attempt in report.attempts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from domain.cases import CaseId, SuiteReport
@@ -15,6 +15,7 @@ from domain.python_names import top_level
 from domain.spec import Suite
 from domain.supply import Source
 from tasks.cores import CORES, share
+from tasks.journal_watch import Count
 from tasks.kinds import derive
 from tasks.manifest import write
 from tasks.shard_run import Finished, Task, divides_itself, keep, mine, quoted, run_shard, runner_of, sweep
@@ -70,7 +71,7 @@ async def shard(name: str, number: int, of: int, task: Task, home: Path, evidenc
     """One shard on this machine. `home` is named by its content: an interrupted run left there goes on, one that passed
     is quoted. `again` does neither."""
     measured = task.suite.coverage is not None
-    if not again and (report := await asyncio.to_thread(quoted, home / "kept", coverage=measured)):
+    if not again and (report := await asyncio.to_thread(quoted, home / "kept", measured=measured)):
         return Finished(report=report, out=home / "kept")
     with mine(home) as ours:
         place = home / "run" if ours else evidence / "work"
@@ -87,7 +88,7 @@ async def shard(name: str, number: int, of: int, task: Task, home: Path, evidenc
             # Killed, or broken down: what it finished is in its folder, and the next try goes on from there.
             raise Unavailable(f"shard {number} of {of} of {name} broke: {'; '.join(report.problems)}")
         await asyncio.to_thread(_moved, place, evidence)
-        await asyncio.to_thread(keep, report, evidence / "report", home / "kept", coverage=measured)
+        await asyncio.to_thread(keep, report, evidence / "report", home / "kept", measured=measured)
     paths = (path for path in (ran.report, ran.stdout, ran.stderr) if path)
     moved = tuple(evidence / path.relative_to(place) for path in paths if path.is_relative_to(place))
     return Finished(report=report, out=evidence / "report", evidence=moved)
@@ -104,11 +105,23 @@ def _moved(place: Path, evidence: Path) -> None:
 
 
 async def on_this_machine(
-    suite: Suite, source: Source, environment: Environment, made: Plan, store: Path, out: Path, key: str, *, again: bool
+    suite: Suite,
+    source: Source,
+    environment: Environment,
+    made: Plan,
+    store: Path,
+    out: Path,
+    key: str,
+    *,
+    durations: Mapping[CaseId, float] | None = None,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+    again: bool = False,
 ) -> tuple[SuiteReport, list[Finished]]:
     """Every shard as a task of its own, as many at once as there are processors for; merged."""
     of = len(made.shards)
     workers = share(of, suite.workers, CORES.total)
+    seconds = {str(case): value for case, value in (durations or {}).items()}
+    count = Count(tell, {part.number: part.cases for part in made.shards})
     await asyncio.to_thread(sweep, store)
     # One alone is the suite's own task; outside of Prefect nobody would keep a task's state.
     run = shard if of > 1 and in_prefect() else shard.fn
@@ -118,7 +131,7 @@ async def on_this_machine(
                 suite.name,
                 part.number,
                 of,
-                Task(suite, part, of, source, environment, workers),
+                Task(suite, part, of, source, environment, workers, seconds, count.of(part.number)),
                 store / f"{key[:32]}-{part.number}",
                 out / f"shard-{part.number}",
                 again,
