@@ -6,6 +6,7 @@ import atexit
 import faulthandler
 import os
 import signal
+import socket
 import sys
 import weakref
 from typing import Any, Optional
@@ -20,6 +21,9 @@ def introduce(config: Any, number: int, count: int, run: str) -> None:
     """What a worker of pytest-xdist would know of itself: plugins and fixtures ask for it."""
     name = f"gw{number}"
     config.workerinput = {"workerid": name, "workercount": count, "testrunuid": run, "mainargv": sys.argv}
+    # pytest-cov asks these of a worker that is a process of its own: it is on its parent's machine, in its folder.
+    ours = {"cov_master_host": socket.gethostname(), "cov_master_topdir": os.getcwd(), "cov_master_rsync_roots": []}
+    config.workerinput.update(ours)
     config.workeroutput = {}
     os.environ["PYTEST_XDIST_WORKER"] = name
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(count)

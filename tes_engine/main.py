@@ -28,6 +28,7 @@ def main(argv: List[str]) -> int:
         print(f"{error} (in {sys.executable})", file=sys.stderr)
         return NO_PYTEST
     _as_pytest(pytest, options.arguments)
+    tracer = _coverage(options)
     if options.worker:
         from .spawned import run
 
@@ -38,7 +39,6 @@ def main(argv: List[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     _start_afresh_unless_cut_off(options.out, options.arguments)
     journal = Journal(os.path.join(options.out, "journal"), _free(options.out))
-    tracer = _coverage(options)
     controller = Controller(options, journal)
     code = 3
     try:

@@ -73,19 +73,27 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
+QUIET = ("-p", "no:asyncio")  # it warns of a setting that these projects do not have
+
+
 def argv(
-    root: Path, out: Path, *options: str, arguments: tuple[str, ...] = (), python: str = sys.executable
+    out: Path, *options: str, arguments: tuple[str, ...], python: str = sys.executable, plugins: tuple[str, ...] = QUIET
 ) -> list[str]:
-    return [python, BOOT, "--out", str(out), "--workers", "2", *options, "--", "-p", "no:asyncio", *arguments]
+    return [python, BOOT, "--out", str(out), "--workers", "2", *options, "--", *plugins, *arguments]
 
 
 def engine(
-    root: Path, *options: str, arguments: tuple[str, ...] = (), out: Path | None = None, python: str = sys.executable
+    root: Path,
+    *options: str,
+    arguments: tuple[str, ...] = (),
+    out: Path | None = None,
+    python: str = sys.executable,
+    plugins: tuple[str, ...] = QUIET,
 ) -> Run:
     """The engine in a project's folder, to its end."""
     out = out or root.parent / "out"
     ran = subprocess.run(
-        argv(root, out, *options, arguments=arguments, python=python),
+        argv(out, *options, arguments=arguments, python=python, plugins=plugins),
         cwd=root,
         env=environment(),
         capture_output=True,
@@ -97,7 +105,7 @@ def engine(
 
 def begin(root: Path, out: Path, *options: str, arguments: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
     """The engine, started and not waited for, in a process group of its own."""
-    command = argv(root, out, *options, arguments=arguments)
+    command = argv(out, *options, arguments=arguments)
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=root, env=environment(), stdout=quiet, stderr=quiet, start_new_session=True)
 
