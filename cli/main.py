@@ -244,6 +244,8 @@ def _words_of_test(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--all", "--again", action="store_true", help="everything, also what did not change")
     one.add_argument("--watch", action="store_true", help="again whenever a file changes")
+    one.add_argument("--html", metavar="FILE", help="write a report for a browser: one page that needs nothing else")
+    one.add_argument("--junit", metavar="FILE", help="write JUnit XML of all suites")
     one.add_argument("--cases", action="store_true", help="with --json: every case, too")
     one.add_argument(
         "--ref", metavar="REV", help="a git revision, through Prefect; the work tree as it is when left out"

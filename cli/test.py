@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from cli.testing.place import chosen, located
 from cli.testing.run import Result, Session
 from cli.testing.wish import Wish
-from domain.errors import SpecError
+from domain.errors import EXIT_INCONCLUSIVE, SpecError
 from tasks import last_run
 from tasks.project_python import choose
 from tasks.resolved import resolved
@@ -30,7 +30,6 @@ def test(given: argparse.Namespace) -> int:
     if given.ref is not None:
         return _through_the_flow(given)
     place = located(given.project)
-    found = resolved(place.project)
     words, named = chosen(given.runner, place.project)
     wish = Wish(
         given.suite,
@@ -42,10 +41,30 @@ def test(given: argparse.Namespace) -> int:
         base=given.base,
         everything=given.all,
     )
+    if given.watch:
+        from cli.testing.watch import watch
+
+        if given.json:
+            raise SpecError("--watch and --json do not go together", fix="leave one of them out")
+        last = watch(place.project, wish, lambda wish: _go(place.project, wish, given))
+        return EXIT_INCONCLUSIVE if last is None else _code(last)
+    return _code(_go(place.project, wish, given))
+
+
+def _go(project: str, wish: Wish, given: argparse.Namespace) -> Result:
+    """One run, shown and remembered."""
+    found = resolved(project)
     stream = sys.stderr if given.json else sys.stdout
-    result = Session(found, choose(place.project, found.python), wish, lambda: _display(stream)).go()
-    _tell(result, given)
-    _remember(result)
+    result = Session(found, choose(project, found.python), wish, lambda: _display(stream)).go()
+    try:
+        _tell(result, given)
+    finally:  # also when nobody reads it any more: `tes test | head`
+        _remember(result)
+    _report(result, given)
+    return result
+
+
+def _code(result: Result) -> int:
     return EXIT_INTERRUPTED if result.stopped else result.outcome.exit_code
 
 
@@ -99,6 +118,15 @@ def _remember(result: Result) -> None:
         in_background()
     else:
         result.entry.forget()
+
+
+def _report(result: Result, given: argparse.Namespace) -> None:
+    from cli.testing import reports
+
+    if result.stopped or not reports.needed(given.html, given.junit):
+        return
+    for file in reports.write(result, given.html, given.junit):
+        print(f"wrote     {file}", file=sys.stderr if given.json else sys.stdout)
 
 
 def _through_the_flow(given: argparse.Namespace) -> int:

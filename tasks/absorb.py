@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 import traceback
+from contextlib import suppress
 
 from tasks import spool
 from tasks.spool import Entry
@@ -32,8 +33,9 @@ def in_background() -> None:
     """
     if not wanted():
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     if (child := os.fork()) != 0:
         os.waitpid(child, 0)
         return
@@ -54,8 +56,9 @@ def in_background() -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

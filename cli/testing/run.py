@@ -89,6 +89,7 @@ class Session:
         if planned is not None and planned.run == ():
             from cli.testing.unchanged import quoted
 
+            self.shown()
             return quoted(suite, planned), None
         history = case_times.path(self.found.project, name)
         job = Job(
@@ -218,11 +219,7 @@ class _Watch:
         self.known = case_times.read(self.session.found.project, self.suite["name"])
         self.progress = Progress(self.known, whole=self.whole)
         display.show(self.progress, self.suite["name"])
-        # None of ours plugs into pydantic, and looking for those that could is a fifth of its start.
-        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-        import tasks.suite_result  # noqa: F401
-
-        runner_of(self.suite)
+        _load(self.suite)
 
     def tell(self, events: list[Event]) -> None:
         display = self.session.shown()
@@ -234,6 +231,21 @@ class _Watch:
         """Remembers the cases' times for the next run."""
         project, name = self.session.found.project, self.suite["name"]
         case_times.learn(project, name, self.known, self.progress.seconds, whole=report.complete and self.whole)
+
+
+def _load(suite: Mapping[str, Any]) -> None:
+    """What judges a result. Nothing plugs into pydantic here, and looking for what could is a fifth of its start."""
+    name = "PYDANTIC_DISABLE_PLUGINS"
+    before = os.environ.get(name)
+    os.environ[name] = before or "__all__"
+    try:
+        import tasks.suite_result  # noqa: F401
+
+        runner_of(suite)
+    finally:
+        # The tests of the next round, and what they depend on, must not see it.
+        if before is None:
+            del os.environ[name]
 
 
 def runner_of(suite: Mapping[str, Any]) -> Any:
