@@ -17,6 +17,8 @@ from tasks.state_folder import home, project_key, read_json, write_json
 FORMAT = 1
 # Our own code whose change may change the answer.
 _CODE = ("domain", "tasks/spec_file.py", "tasks/resolved.py", "toolchain/runners")
+# Of the hidden names, those that `domain.detection` looks at.
+_HIDDEN = (".pytest.ini", ".github")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A file written while we read it could keep its size and its time stamp: too young to be remembered. Seconds.
 _YOUNG = 0.05
@@ -93,8 +95,8 @@ def _stat(path: str) -> list[int] | None:
 
 
 def _names(path: str) -> int:
-    """A checksum of a folder's names, without those that a run of tests makes and that tell nothing."""
-    told = (n for n in os.listdir(path) if not (n.startswith((".coverage", ".pytest_cache")) or n == "__pycache__"))
+    """A checksum of a folder's names. Hidden ones come and go with every run of tests, and detection looks at few."""
+    told = (name for name in os.listdir(path) if name in _HIDDEN or not (name[0] == "." or name == "__pycache__"))
     return zlib.crc32("\n".join(sorted(told)).encode("utf-8", "surrogateescape"))
 
 

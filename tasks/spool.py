@@ -7,7 +7,6 @@ moment is found, too. `tasks/absorb.py` brings entries into the records. Standar
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -90,6 +89,8 @@ def prune(root: str) -> None:
         names = sorted(name for name in os.listdir(runs_of(root)) if name[:1].isdigit())
     except FileNotFoundError:
         return
+    import shutil  # slow to load, and only here
+
     for name in names[:-KEPT]:
         shutil.rmtree(os.path.join(runs_of(root), name), ignore_errors=True)
 

@@ -48,6 +48,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a pyproject.toml came": lambda p: (p / "pyproject.toml").write_text("[tool.pytest.ini_options]\n"),
     "a package.json came": lambda p: (p / "package.json").write_text('{"devDependencies": {"jest": "1"}}'),
     "the only test file is gone": lambda p: (p / "tests/test_a.py").unlink(),
+    "a hidden setting came": lambda p: (p / ".pytest.ini").touch(),
     "a folder of tests came": lambda p: (p / "more").mkdir(),
 }
 
@@ -62,6 +63,7 @@ def test_what_a_run_of_tests_leaves_is_no_change(project: Path, asked: Callable[
     (project / "tests/__pycache__").mkdir()
     (project / ".pytest_cache").mkdir()
     (project / ".coverage").touch()
+    (project / "tests/.benchmarks").mkdir()
     assert not asked()[1]
 
 
