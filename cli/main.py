@@ -7,6 +7,7 @@ Everything that takes a while to import is imported by the verb that needs it, s
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -24,6 +25,20 @@ exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 3 usage or configuration, 4 a tool o
 example:    tes release . --environment production"""
 
 _FROM = f"do this stage and the later ones again: {', '.join(STAGES)}"
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal. argparse asks for a width at every option, and loads a slow module to know one."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_width())
+
+
+def _width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(sys.stdout.fileno()).columns) - 2
+    except (ValueError, OSError, AttributeError):
+        return 78
 
 
 class _Version(argparse.Action):
@@ -146,13 +161,12 @@ def _validate(given: argparse.Namespace) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All verbs and what they take."""
-    raw = argparse.RawDescriptionHelpFormatter
-    top = _Parser(prog="tes", description=_ABOUT, formatter_class=raw)
+    top = _Parser(prog="tes", description=_ABOUT, formatter_class=_Help)
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser, prog="tes")
 
     def add(name: str, about: str, example: str, verb: Verb, *, json: bool = True) -> argparse.ArgumentParser:
-        one = verbs.add_parser(name, help=about, description=f"{about}\n\nexample: {example}", formatter_class=raw)
+        one = verbs.add_parser(name, help=about, description=f"{about}\n\nexample: {example}", formatter_class=_Help)
         one.set_defaults(verb=verb, verb_name=name)
         if json:
             one.add_argument(
