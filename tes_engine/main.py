@@ -104,7 +104,12 @@ def _coverage(options: Any) -> Any:
     folder = os.path.join(options.out, "coverage")
     os.makedirs(folder, exist_ok=True)
     tracer = coverage.Coverage(
-        data_file=os.path.join(folder, ".coverage"), data_suffix=True, config_file=options.coverage
+        data_file=os.path.join(folder, ".coverage"),
+        data_suffix=True,
+        config_file=options.coverage,
+        messages=False,
     )
+    # The parent runs no case, and a worker may find none of the project's code: that is no warning to anybody.
+    tracer._no_warn_slugs = {"no-data-collected", "module-not-imported"}
     tracer.start()
     return tracer
