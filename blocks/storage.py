@@ -10,10 +10,11 @@ from domain.errors import SpecError, Unavailable
 
 
 class Storage:
-    """Bytes by path. Writing the same path again replaces it. A place that does not answer is `Unavailable`."""
+    """Bytes by path; `name` is what `storage_named` takes. Writing the same path again replaces what was there. A place
+    that does not answer is `Unavailable`."""
 
     def __init__(self, block: Any, name: str) -> None:
-        self._block, self._name = block, name
+        self._block, self.name = block, name
 
     async def put(self, path: str, content: bytes) -> None:
         """Writes; what was there is replaced."""
@@ -34,7 +35,7 @@ class Storage:
 
     def _down(self, what: str, error: Exception) -> Unavailable:
         return Unavailable(
-            f"the storage {self._name} cannot be {what}: {type(error).__name__}: {error}",
+            f"the storage {self.name} cannot be {what}: {type(error).__name__}: {error}",
             fix="look at tests.distribute.storage: its block, its rights, its space",
         )
 
@@ -62,7 +63,8 @@ async def storage_named(reference: str) -> Storage:
     if reference.startswith(("/", "~", ".")):
         from prefect.filesystems import LocalFileSystem
 
-        return Storage(LocalFileSystem(basepath=str(Path(reference).expanduser().absolute())), reference)
+        folder = str(Path(reference).expanduser().absolute())
+        return Storage(LocalFileSystem(basepath=folder), folder)
     from prefect.blocks.core import Block
 
     try:

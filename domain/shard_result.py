@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 
+from pydantic import Field
+
 from domain.plan import Shard
 from domain.spec import Build, Suite
 from domain.verdict import Value
@@ -29,6 +31,7 @@ class Order(Value):
     token: int
     build: Build
     needs: tuple[str, ...] = ()
+    durations: dict[str, float] = Field(default_factory=dict, description="expected seconds by node id")
 
     @property
     def folder(self) -> str:

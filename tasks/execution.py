@@ -15,6 +15,7 @@ from tasks import progress, recording, test_reports
 from tasks.kinds import derive
 from tasks.run import Run
 from tasks.shard_run import runner_of
+from tasks.shard_coordinator import on_many_machines
 from tasks.shards import on_this_machine, planned
 from tasks.stage import digest, perform
 from tasks.suite_environment import suite_environment
@@ -36,24 +37,23 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
     key = digest(name, inputs)
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
-        progress.working(name, "making the environment")
-        environment = await suite_environment(source, suite, run.spec.build, run.store, needs)
+        progress.working(name, "getting ready")
         history = await recording.durations(run, suite.name)
         store = run.store / "shards"
         plan = await asyncio.to_thread(planned, suite, source, history, store / f"{key[:32]}-plan.json")
         told = "running" if len(plan.shards) == 1 else f"running in {len(plan.shards)} shards"
-        report, finished = await on_this_machine(
-            suite,
-            source,
-            environment,
-            plan,
-            store,
-            out,
-            key,
-            durations=history,
-            tell=lambda done, total: progress.working(name, told, done, total),
-            again=not can_start_at(name, run.start_at),
-        )
+
+        def tell(done: int, total: int) -> None:
+            progress.working(name, told, done, total)
+
+        if run.spec.tests.distribute is not None and len(plan.shards) > 1:
+            report, finished = await on_many_machines(run, source, suite, plan, out, needs, history, tell)
+        else:
+            environment = await suite_environment(source, suite, run.spec.build, run.store, needs)
+            again = not can_start_at(name, run.start_at)
+            report, finished = await on_this_machine(
+                suite, source, environment, plan, store, out, key, durations=history, tell=tell, again=again
+            )
         await recording.attempts(run, name, report.attempts)
         verdict = judge(report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)

@@ -69,18 +69,25 @@ class Task:
         write(home / "durations.json", json.dumps(self.durations))
         if self.suite.coverage is not None:
             write(home / "coveragerc", coverage.rcfile(self.suite.coverage, Path(self.source.root)))
+        return self.asked(home / "tree", home / "report").model_copy(
+            update={
+                "durations": home / "durations.json",
+                "coverage": home / "coveragerc" if self.suite.coverage is not None else None,
+            }
+        )
+
+    def asked(self, root: Path, out: Path) -> RunRequest:
+        """What is asked for, wherever its files are."""
         divides = {"shard": (self.shard.number, self.of)} if divides_itself(self.suite) and self.of > 1 else {}
         return RunRequest(
             suite=self.suite,
-            root=home / "tree",
-            out=home / "report",
+            root=root,
+            out=out,
             interpreter=self.environment.python,
             selection=self.shard.selection,
             leave=self.shard.leave,
             timeout=self.suite.timeout,
             workers=self.workers,
-            durations=home / "durations.json",
-            coverage=home / "coveragerc" if self.suite.coverage is not None else None,
             **divides,
         )
 

@@ -16,7 +16,7 @@ ALL = definitions()
 
 
 def test_the_deployments_that_the_documentation_names_are_there() -> None:
-    stages = {f"{flow}/default" for flow in ("build", "scan", "execution", "load")}
+    stages = {f"{flow}/default" for flow in ("build", "scan", "execution", "shard", "load")}
     places = {f"{flow}/{place}" for flow in ("release", "deploy", "rollback") for place in ("staging", "production")}
     assert {one.full_name for one in ALL} == stages | places
     assert len(ALL) == len(stages | places)
