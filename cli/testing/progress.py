@@ -106,10 +106,10 @@ class Progress:
 
 
 def told(counts: Mapping[str, int], flaky: int = 0) -> str:
-    """`3 failed, 118 passed, 1 flaky`: the bad first, nothing that is 0."""
+    """`3 failed, 118 passed, 1 of them only on retry`: the bad first, nothing that is 0."""
     order = ("crashed", "error", "failed", "passed", "skipped", "xfailed", "xpassed")
     words = [f"{counts[name]} {name}" for name in order if counts.get(name)]
-    return ", ".join([*words, *([f"{flaky} of them only on retry"] if flaky else [])]) or "nothing yet"
+    return ", ".join([*words, *([f"{flaky} of them only on retry"] if flaky else [])]) or "no case"
 
 
 def telling(output: str) -> list[str]:
