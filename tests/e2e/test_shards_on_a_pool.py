@@ -1,0 +1,54 @@
+"""A suite's shards as runs of the embedded runtime's work pool, for real: flow, worker, and a folder between them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.driver import ROOT, Tes
+
+_SPEC = """\
+name: {name}
+tests:
+  distribute: {{storage: {storage}, start_within: 90s}}
+  suites: [{{name: unit, framework: pytest, shards: 2, workers: 1, timeout: 2m, coverage: {{fail_under: 50}}}}]
+"""
+# The flow in a process of its own, against the runtime's server: what a worker of another machine would do with it.
+_RUN = """\
+import os
+import asyncio, json, sys
+from cli import runtime
+from flows.execution import execution
+up = asyncio.run(runtime.ensure(lambda text: None, wait=True))
+os.environ.update(runtime.environment(up))
+state = asyncio.run(execution(project=sys.argv[1], return_state=True))
+report = asyncio.run(state.aresult(raise_on_failure=False))
+print("REPORT" + report.model_dump_json())
+"""
+
+
+def test_a_suite_runs_on_the_work_pool(tes: Tes, tmp_path: Path) -> None:
+    name = "spread"
+    project = tmp_path / name
+    project.mkdir()
+    shared = tmp_path / "shared"
+    (project / "tes.yaml").write_text(_SPEC.format(name=name, storage=shared))
+    (project / "requirements.txt").write_text("")
+    (project / "app.py").write_text("def f(x):\n    return 1 if x else 2\n")
+    (project / "test_a.py").write_text("import app\n\n\ndef test_a(): assert app.f(1) == 1\n")
+    (project / "test_b.py").write_text("import app\n\n\ndef test_b(): assert app.f(0) == 2\n")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _RUN, str(project)],
+        cwd=ROOT, env=tes.environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    found = [line for line in done.stdout.splitlines() if line.startswith("REPORT")]
+    assert found, done.stderr[-3000:] + done.stdout[-2000:]
+    report = json.loads(found[0].removeprefix("REPORT"))
+    stages = {stage["name"]: stage["verdict"] for stage in report["stages"]}
+    assert report["outcome"] == "PASS", report["decision"]
+    assert stages["tests.unit"]["metrics"]["passed"] == 2
+    assert "of 2 lines" in stages["coverage.unit"]["reasons"][0]
+    committed = sorted(path.relative_to(shared).as_posix() for path in shared.rglob("commit.json"))
+    assert committed == [f"{report['run']}/unit/{number}/1/commit.json" for number in (1, 2)]
