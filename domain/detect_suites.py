@@ -9,6 +9,8 @@ from typing import Any
 from domain.spec import Suite
 
 _PYTEST_FILE = re.compile(r"(.*/)?(test_[^/]*|[^/]*_test)\.py")
+_UNITTEST_FILE = re.compile(r"(.*/)?test[^/]*\.py")
+_USES_UNITTEST = re.compile(r"^\s*(import|from) unittest\b", re.MULTILINE)
 _TEST_FILES = (
     "requirements-test.txt",
     "requirements-tests.txt",
@@ -26,11 +28,15 @@ def test_suites(
     files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[str, Any], package: Mapping[str, Any]
 ) -> tuple[tuple[Suite, ...], str]:
     """The suites and, in one sentence, what tells of them; () and "" when nothing does."""
+    python = _pytest(files, texts, pyproject)
+    unittest = "" if python and not python.endswith(".py") else _unittest(files, texts, pyproject)
     found = [
-        ("pytest", _pytest(files, texts, pyproject)),
+        ("pytest", "" if unittest else python),
+        ("unittest", unittest),
         _javascript(files, package),
         ("go", "there is a go.mod and a _test.go file" if _go(files) else ""),
         ("cargo", "there is a Cargo.toml" if "Cargo.toml" in files else ""),
+        *_jvm(files),
     ]
     told = [(framework, why) for framework, why in found if why]
     names = ["tests"] if len(told) == 1 else [framework for framework, _ in told]
@@ -55,6 +61,36 @@ def _pytest(files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[
         return "setup.cfg has [tool:pytest]"
     named = sorted(name for name in files if _PYTEST_FILE.fullmatch(name))
     return f"there is {named[0]}" if named else ""
+
+
+def _unittest(files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> str:
+    """Test files of unittest's style, when nothing in the project asks for pytest. Of the test files as many are looked
+    at as were read."""
+    said = [text for name, text in texts.items() if not is_test_file(name)]
+    if "pytest" in str(pyproject) or any("pytest" in text for text in said):
+        return ""
+    if any(name.rpartition("/")[2] == "conftest.py" for name in files):
+        return ""
+    read = {name: texts[name] for name in sorted(texts) if is_test_file(name) and texts[name].strip()}
+    for text in read.values():
+        if re.search(r"^(async )?def test|^(import|from) pytest\b", text, re.MULTILINE):
+            return ""
+    using = [name for name, text in read.items() if _USES_UNITTEST.search(text)]
+    return f"{using[0]} uses unittest, and nothing asks for pytest" if using else ""
+
+
+def is_test_file(name: str) -> bool:
+    """Whether a file is named as pytest and unittest name test files."""
+    return _PYTEST_FILE.fullmatch(name) is not None or _UNITTEST_FILE.fullmatch(name) is not None
+
+
+def _jvm(files: frozenset[str]) -> list[tuple[str, str]]:
+    """Maven or Gradle; of both, Gradle only when the one wrapper that is here is its own."""
+    gradle = next((name for name in ("build.gradle.kts", "build.gradle") if name in files), "")
+    maven = "pom.xml" if "pom.xml" in files else ""
+    if gradle and maven:
+        gradle, maven = (gradle, "") if "gradlew" in files and "mvnw" not in files else ("", maven)
+    return [("maven", f"there is a {maven}" if maven else ""), ("gradle", f"there is a {gradle}" if gradle else "")]
 
 
 def _javascript(files: frozenset[str], package: Mapping[str, Any]) -> tuple[str, str]:

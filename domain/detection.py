@@ -16,11 +16,13 @@ from typing import Any
 from pydantic import Field
 
 from domain.detect_command import service_command
-from domain.detect_suites import test_requirements, test_suites
+from domain.detect_suites import is_test_file, test_requirements, test_suites
 from domain.spec import Build, ReleaseSpec, Spec, Suite, Tests
 from domain.verdict import Value
 
 MAX_READ = 256_000
+MAX_SAMPLED = 20
+"""Test files whose texts are looked at: enough to tell whose style they are."""
 _SKIPPED = {"node_modules", "vendor", "venv", "env", "dist", "build", "target", "__pycache__", "site-packages"}
 _NAMES = re.compile(
     r"(.*/)?(pyproject\.toml|setup\.(py|cfg)|tox\.ini|\.?pytest\.ini|package\.json|go\.mod|Cargo\.toml|Procfile"
@@ -31,7 +33,12 @@ _NAMES = re.compile(
 
 def is_read(name: str) -> bool:
     """Whether detection wants the text of this file."""
-    return _NAMES.fullmatch(name) is not None
+    return _NAMES.fullmatch(name) is not None or is_sample(name)
+
+
+def is_sample(name: str) -> bool:
+    """Whether it is a test file, of which the texts of MAX_SAMPLED are enough."""
+    return is_test_file(name) and _NAMES.fullmatch(name) is None
 
 
 def is_skipped(folder: str) -> bool:

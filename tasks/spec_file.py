@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from domain.detection import MAX_READ, complete, detect, is_read, is_skipped
+from domain.detection import MAX_READ, MAX_SAMPLED, complete, detect, is_read, is_sample, is_skipped
 from domain.errors import SpecError
 from domain.spec import Spec
 from domain.spec_checks import missing, named_files
@@ -112,8 +112,10 @@ def look(project: Path) -> tuple[str, list[str], dict[str, str]]:
         inside = folder.relative_to(project)
         listing += [(inside / name).as_posix() for name in files]
     texts = {}
+    sampled = 0
     for name in listing:
-        if is_read(name):
+        sampled += is_sample(name)
+        if is_read(name) and (sampled <= MAX_SAMPLED or not is_sample(name)):
             try:
                 with (project / name).open("rb") as opened:
                     texts[name] = opened.read(MAX_READ).decode("utf-8", "replace")

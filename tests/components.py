@@ -79,6 +79,7 @@ COMPONENTS: dict[str, Probe] = {
     "go": _on_path("go", fix="apt-get install golang-go"),
     "k6": _on_path("k6", fix="make tools"),
     "locust": _module("locust"),
+    "maven": _on_path("mvn", fix="apt-get install maven"),
     "node": _on_path("node", fix="apt-get install nodejs"),
     "npm-registry": _npm_registry,
     "package-index": _package_index,

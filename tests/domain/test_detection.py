@@ -65,6 +65,30 @@ CASES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         },
         {"suites": ("pytest",), "test_requirements": ("httpx", "pytest>=8")},
     ),
+    "unittest": (
+        {"tests/test_a.py": "import unittest\nclass A(unittest.TestCase): pass", "setup.py": ""},
+        {"requirements": (".",), "suites": ("unittest",)},
+    ),
+    "unittest files without an underscore": (
+        {"test/tests.py": "from unittest import TestCase"},
+        {"suites": ("unittest",)},
+    ),
+    "unittest files beside a conftest": (
+        {"tests/test_a.py": "import unittest", "tests/conftest.py": ""},
+        {"suites": ("pytest",), "test_requirements": ("pytest",)},
+    ),
+    "unittest files and pytest's own": (
+        {"tests/test_a.py": "import unittest", "tests/test_b.py": "def test_b(): pass"},
+        {"suites": ("pytest",), "test_requirements": ("pytest",)},
+    ),
+    "unittest files that are run by pytest": (
+        {"tests/test_a.py": "import unittest", "requirements-dev.txt": "pytest"},
+        {"suites": ("pytest",), "test_requirements": ("requirements-dev.txt",)},
+    ),
+    "maven": ({"pom.xml": ""}, {"suites": ("maven",)}),
+    "gradle": ({"build.gradle.kts": ""}, {"suites": ("gradle",)}),
+    "maven and gradle": ({"pom.xml": "", "build.gradle": ""}, {"suites": ("maven",)}),
+    "maven and gradle's wrapper": ({"pom.xml": "", "build.gradle": "", "gradlew": ""}, {"suites": ("gradle",)}),
     "vitest": ({"package.json": '{"devDependencies": {"vitest": "3"}}'}, {"suites": ("vitest",)}),
     "jest": ({"package.json": '{"dependencies": {"jest": "30"}}'}, {"suites": ("jest",)}),
     "node": ({"package.json": '{"scripts": {"test": "node --test src"}}'}, {"suites": ("node",)}),

@@ -12,7 +12,7 @@ from domain.verdict import Value
 MAX_TEXT = 16_000
 """Characters of one case's output: its beginning and its end."""
 MAX_NAME = 2_000
-MAX_LISTED = 80_000
+MAX_LISTED = 60_000
 """Cases that are listed one by one. Beyond them a good one is only counted; half as many more bad ones are listed."""
 MAX_TEXTS = 24 << 20
 """Characters of output in the whole report. Beyond them a good case has none, a bad one its first words."""
@@ -107,7 +107,7 @@ class Names:
 class Kept:
     """Attempts in bounded memory: everything that decides is kept, what only fills it is counted.
 
-    Under 1 kB an attempt: 120,000 attempts and their texts at the most, whatever the report's size.
+    Under 1 kB an attempt: 90,000 attempts and their texts at the most, whatever the report's size.
     """
 
     def __init__(self, listed: int = MAX_LISTED, texts: int = MAX_TEXTS) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from domain.cases import Attempt
+from domain.cases import Attempt, final
 from domain.errors import SpecError
 from domain.spec import Suite
 from toolchain.command import Ran
@@ -16,7 +16,8 @@ PRINTED = 64 << 20
 
 def doubts(ran: Ran, tool: str, attempts: Sequence[Attempt], failing: Sequence[int] = (1,)) -> Iterator[str]:
     """Reasons not to believe a run, by its end. `failing` are the exit codes that mean that cases failed."""
-    bad = sum(attempt.status.bad for attempt in attempts)
+    # What failed and then passed, because the tool ran it again, is no failure to the tool.
+    bad = sum(attempt.status.bad for attempt in final(attempts).values())
     if ran.timed_out:
         yield f"stopped at its time-out after {ran.seconds:.0f} s"
     elif ran.exit_code is None or ran.exit_code < 0:
@@ -26,8 +27,7 @@ def doubts(ran: Ran, tool: str, attempts: Sequence[Attempt], failing: Sequence[i
         yield f"{tool} says that something failed (exit {ran.exit_code}), but its report shows no failure: {told}"
     elif ran.exit_code != 0 and ran.exit_code not in failing:
         yield f"{tool} ended with exit code {ran.exit_code}: {ran.tail(300)}"
-    elif ran.exit_code == 0 and bad and all(attempt.number == 1 for attempt in attempts if attempt.status.bad):
-        # Not when it ran them again itself, and they passed.
+    elif ran.exit_code == 0 and bad:
         yield f"{tool} says that all is well (exit 0), but its report shows {bad} failure(s)"
     if not attempts:
         yield "no case was run"

@@ -45,7 +45,7 @@ def command(request: RunRequest) -> Command:
         more = {"report": report, "files": files}
     else:
         ours, _, harness = _split(suite.args)
-        threads = (f"--test-threads={suite.workers}",) if suite.workers else ()
+        threads = (f"--test-threads={count}",) if (count := request.workers or suite.workers) else ()
         after = (*threads, *harness, *(("--exact", *names) if names and not any("(" in n for n in names) else ()))
         argv = (TOOL, "test", "--no-fail-fast", "--color=never", *packages, *ours, *(("--", *after) if after else ()))
         more = {}

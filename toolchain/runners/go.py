@@ -33,7 +33,7 @@ def command(request: RunRequest) -> Command:
     suite = request.suite
     no_options(suite, request.selection or suite.paths)
     packages, run = _chosen(request.selection or suite.paths)
-    workers = (f"-p={suite.workers}",) if suite.workers else ()
+    workers = (f"-p={count}",) if (count := request.workers or suite.workers) else ()
     patience = f"-timeout={max(1.0, request.timeout * 0.95):.0f}s"
     return Command(
         argv=(TOOL, "test", "-json", patience, *workers, *run, *packages, *suite.args),
