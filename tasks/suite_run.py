@@ -45,6 +45,7 @@ class Job(NamedTuple):
     selection: tuple[str, ...] = ()
     durations: str | None = None
     impact: bool = False
+    coverage: str | None = None
 
 
 class Start(NamedTuple):
@@ -88,7 +89,14 @@ def light(job: Job) -> Start | None:
     names = ("workers", "start", "collect", "group_by", "case_timeout", "retries")
     asked = {name: suite[name] for name in names}
     argv = engine_argv(
-        job.python, job.out, arguments, **asked, durations=job.durations, select=select, impact=job.impact
+        job.python,
+        job.out,
+        arguments,
+        **asked,
+        durations=job.durations,
+        select=select,
+        impact=job.impact,
+        coverage=job.coverage,
     )
     return Start(argv, job.root, suite["environment"], files)
 
@@ -130,6 +138,7 @@ def request(job: Job) -> RunRequest:
         timeout=suite.timeout,
         durations=Path(job.durations) if job.durations else None,
         impact=job.impact,
+        coverage=Path(job.coverage) if job.coverage else None,
         cache=Path(cache(job)),
     )
 

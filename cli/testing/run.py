@@ -85,6 +85,8 @@ class Session:
 
     def _suite(self, suite: Mapping[str, Any]) -> tuple[Tested, int | None]:
         name = suite["name"]
+        from cli.testing import coverage
+
         planned = self._planned(suite)
         if planned is not None and planned.run == ():
             from cli.testing.unchanged import quoted
@@ -103,6 +105,9 @@ class Session:
             planned is not None,
         )
         watch = _Watch(self, suite, planned)
+        measures = suite["coverage"] is not None and suite["framework"] == "pytest"
+        if measures and watch.whole and planned is None:
+            job = job._replace(coverage=coverage.prepare(suite, job.root, job.out))
         self.entry.suites[name] = []
         self.entry.say()
         ended = self._round(job, watch)
@@ -111,7 +116,9 @@ class Session:
         report = parsed(ended)
         runner = runner_of(suite)
         if suite["framework"] == "pytest" and not report.attempts and ended.code == runner.NO_PYTEST:
-            raise self._missing()
+            raise self._missing("pytest")
+        if job.coverage is not None and not report.attempts and coverage.missing(job.out):
+            raise self._missing("coverage")
         # Our own engine repeats by itself, while the other cases run.
         rounds = 0 if getattr(runner, "RETRIES", False) else int(suite["retries"])
         for number in range(2, rounds + 2):
@@ -123,10 +130,16 @@ class Session:
         if planned is not None and planned.run is not None:
             report = with_reused(report, planned.attempts(name))
         verdict = judged(report)
+        outcome, reasons = verdict.outcome, list(verdict.reasons)
+        if job.coverage is not None and not ended.stopped:
+            said = coverage.verdict(suite, job.root, job.out, whole=report.complete)
+            outcome, reasons = worst([outcome, said.outcome]), [*reasons, *said.reasons]
+        elif measures:
+            report = report.model_copy(update={"notes": (*report.notes, coverage.UNKNOWN)})
         tested = Tested(
             suite,
-            verdict.outcome,
-            list(verdict.reasons),
+            outcome,
+            reasons,
             counts([report]),
             verdict.model_dump(mode="json"),
             report,
@@ -172,10 +185,10 @@ class Session:
             self.display.say(f"python    {self.python.path}, {self.python.why}", "dim")
         return self.display
 
-    def _missing(self) -> MissingTool:
+    def _missing(self, what: str) -> MissingTool:
         return MissingTool(
-            f"pytest is not installed in {self.python.path} ({self.python.why})",
-            fix=f"{self.python.path} -m pip install pytest; or activate another environment, or set tests.python",
+            f"{what} is not installed in {self.python.path} ({self.python.why})",
+            fix=f"{self.python.path} -m pip install {what}; or activate another environment, or set tests.python",
         )
 
     def _result(self, done: list[Tested], stopped: int | None) -> Result:

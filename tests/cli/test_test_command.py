@@ -202,6 +202,22 @@ def test_an_interpreter_without_pytest_is_one_line_with_the_fix(project: Path) -
     assert f"{project}/.venv/bin/python -m pip install pytest" in done.stderr
 
 
+COVERED = "tests: {{suites: [{{name: unit, coverage: {{branch: false, fail_under: {}}}}}]}}\n"
+
+
+@pytest.mark.parametrize(("limit", "code"), [(90, 1), (70, 0)])
+def test_coverage_is_held_against_its_limit(limit: int, code: int, project: Path) -> None:
+    write(
+        project,
+        shop="def a():\n    return 1\ndef b():\n    return 2\n",
+        test_a=GOOD + "def test_b():\n    import shop\n    shop.a()\n",
+    )
+    (project / "tes.yaml").write_text(COVERED.format(limit))
+    found, told = result(project)
+    assert found == code and any("75" in reason for reason in told["reasons"]), told["reasons"]
+    assert "not measured" in tes(project, "--", "-k", "good").stdout
+
+
 def test_what_follows_two_dashes_is_the_runners(project: Path) -> None:
     write(project, test_a=GOOD + BAD, test_b=GOOD)
     assert result(project, "--", "-k", "good")[1]["counts"]["passed"] == 2

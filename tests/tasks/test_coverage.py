@@ -13,7 +13,7 @@ from domain.coverage import judge as judged
 from domain.spec import Coverage, Suite
 from domain.supply import Source
 from domain.verdict import Outcome
-from tasks.coverage import merged
+from tasks.coverage_data import merged
 from tasks.shard_run import Finished
 from tasks.shards import new_plan, on_this_machine
 from tasks.suite_environment import Environment
@@ -44,7 +44,9 @@ async def measured(source: Source, tmp: Path, shards: int, workers: int = 1) -> 
 
 async def result(finished: list[Finished], source: Source, out: Path):  # type: ignore[no-untyped-def]
     out.mkdir(parents=True, exist_ok=True)
-    return await merged([one.out / "coverage" for one in finished], tool.rcfile(WANTED, Path(source.root)), source, out)
+    return await merged(
+        [one.out / "coverage" for one in finished], tool.rcfile(WANTED, Path(source.root)), Path(source.root), out
+    )
 
 
 async def test_shards_and_workers_together_measure_what_one_process_would(tmp_path: Path) -> None:
