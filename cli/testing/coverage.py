@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +14,8 @@ UNKNOWN = "coverage is not measured: only a part of the suite runs"
 
 def prepare(suite: Mapping[str, Any], root: str, out: str) -> str:
     """Writes the configuration of coverage.py for a round into `out`, and returns its path."""
+    from pathlib import Path
+
     from domain.spec import Coverage
     from toolchain.coverage import rcfile
 
@@ -27,12 +27,16 @@ def prepare(suite: Mapping[str, Any], root: str, out: str) -> str:
 
 def missing(out: str) -> bool:
     """Whether a round ended at once because the project's interpreter has no coverage.py."""
-    said = Path(out, "stderr.log").read_text(encoding="utf-8", errors="replace")
+    with open(os.path.join(out, "stderr.log"), encoding="utf-8", errors="replace") as file:
+        said = file.read()
     return said.rstrip().endswith("No module named 'coverage'")
 
 
 def verdict(suite: Mapping[str, Any], root: str, out: str, *, whole: bool) -> Verdict:
     """The verdict of the gate `coverage.<suite>`, over the data in `out`; INCONCLUSIVE where it cannot be known."""
+    import asyncio
+    from pathlib import Path
+
     from domain.coverage import judge
     from domain.report import silent
     from domain.spec import Coverage
