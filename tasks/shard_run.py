@@ -125,11 +125,21 @@ async def run_shard(task: Task, home: Path) -> tuple[SuiteReport, Ran]:
     request = await asyncio.to_thread(task.request, home)
     async with watching(request.out / "journal", task.tell):
         ran = await execute(runner.command(request), request.out)
+        if killed(ran) and getattr(runner, "RESUMES", False):
+            # It goes on from its journal; the case that was running then has one attempt less.
+            before = ran.seconds
+            ran = await execute(runner.command(request), request.out)
+            ran = ran.model_copy(update={"seconds": ran.seconds + before})
     report = told_empty(runner.parse(ran, request), ran, task.of)
     if not getattr(runner, "RETRIES", False):
         report = await retried(runner, request, report)
     await asyncio.to_thread(shutil.rmtree, home / "tree", ignore_errors=True)
     return report, ran
+
+
+def killed(ran: Ran) -> bool:
+    """Whether somebody ended the runner with a signal: the kernel for its memory, a person."""
+    return not ran.timed_out and ran.exit_code is not None and ran.exit_code < 0
 
 
 def told_empty(report: SuiteReport, ran: Ran, of: int) -> SuiteReport:

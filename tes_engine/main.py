@@ -65,7 +65,7 @@ def _start_afresh_unless_cut_off(out: str, arguments: List[str]) -> None:
     if not os.path.isdir(folder):
         return
     kept = False
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(os.listdir(folder), key=lambda name: (len(name), name)):
         if name.startswith("main"):
             events, _ = read_from(os.path.join(folder, name))
             ends = [event for event in events if event["e"] == "end"]

@@ -227,6 +227,13 @@ def test_gates_of_detected_suites_cannot_be_unknown() -> None:
     assert "`tests.api`" in problem.fix
 
 
+def test_a_suite_has_a_gate_for_its_coverage_when_that_is_measured() -> None:
+    suites = "tests: {suites: [{name: api%s}]}\nenvironments: {p: {gates: {coverage.api: advisory}}}"
+    assert problems(suites % ", coverage: {}", "t", known=KNOWN) == []
+    (problem,) = problems(suites % "", "t", known=KNOWN)
+    assert "there is no such gate" in problem.message
+
+
 @pytest.mark.parametrize(
     ("data", "part"),
     [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -123,6 +125,46 @@ async def test_a_shard_that_dies_is_not_believed(tmp_path: Path) -> None:
     report, _ = await run(await source_of(files, tmp_path), suite_of(2), tmp_path)
     assert judge(report).outcome is not Outcome.PASS
     assert {attempt.case.file: attempt.status for attempt in report.attempts}["test_a.py"] is Status.PASSED
+
+
+SLOW = """
+import os, time
+def test_first():
+    with open({log!r}, "a") as log: log.write("x")
+def test_second():
+    open({begun!r}, "w").close()
+    while not os.path.exists({flag!r}): time.sleep(0.02)
+"""
+
+
+async def engine_of(kept: Path, begun: Path) -> int:
+    """The engine's process, once it is in the middle of its work."""
+    async with asyncio.timeout(30):
+        while not begun.exists():
+            await asyncio.sleep(0.05)
+    (journal,) = kept.glob("*/run/report/journal/main.jsonl")
+    return int(json.loads(journal.read_text().splitlines()[0])["pid"])
+
+
+@pytest.mark.parametrize("what", ["the engine", "everything"])
+async def test_what_is_killed_goes_on_from_its_journal(tmp_path: Path, what: str) -> None:
+    """A case that had a result has it still, and is not run a second time."""
+    log, begun, flag = (tmp_path / name for name in ("log", "begun", "flag"))
+    text = SLOW.format(log=str(log), begun=str(begun), flag=str(flag))
+    source = await source_of({"test_slow.py": text}, tmp_path)
+    going = asyncio.create_task(run(source, suite_of(workers=1), tmp_path))
+    pid = await engine_of(tmp_path / "kept", begun)
+    if what == "the engine":
+        flag.touch()
+        os.kill(pid, signal.SIGKILL)
+        report, _ = await going
+    else:
+        going.cancel()
+        await asyncio.wait([going])
+        flag.touch()
+        report, _ = await run(source, suite_of(workers=1), tmp_path)
+    assert judge(report).outcome is Outcome.PASS, report
+    assert log.read_text() == "x" and len({attempt.case for attempt in report.attempts}) == 2
 
 
 @pytest.mark.parametrize(

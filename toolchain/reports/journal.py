@@ -40,8 +40,10 @@ class Journal(Value):
 def read(folder: Path, suite: str) -> Journal:
     """The journal in a folder; an empty one when there is none. Never raises for what it holds: that is a problem."""
     reader = _Reader(suite)
-    # The parent's files first, in the order of their runs, since crashes and ends are told there.
-    for path in sorted(folder.glob("*.jsonl"), key=lambda path: (not path.name.startswith("main"), path.name)):
+    # The parent's files first, in the order of their runs (main, main-2, ...): crashes and ends are told there.
+    for path in sorted(
+        folder.glob("*.jsonl"), key=lambda path: (not path.name.startswith("main"), len(path.name), path.name)
+    ):
         for event in _events(path, reader.problems):
             reader.take(event, path.name)
     return reader.journal()

@@ -23,6 +23,8 @@ TOOL = "pytest"
 REQUIREMENTS = ("pytest>=7.4",)
 # Failed cases are repeated by the engine itself, each attempt in the journal.
 RETRIES = True
+# Started again in the same folder, it goes on from its journal.
+RESUMES = True
 # It can be told what to leave to another shard.
 LEAVES = True
 
@@ -34,7 +36,7 @@ _EXIT = {
     5: "collected no case",
 }
 
-__all__ = ["TOOL", "REQUIREMENTS", "RETRIES", "LEAVES", "Collects", "collects", "command", "parse"]
+__all__ = ["TOOL", "REQUIREMENTS", "RETRIES", "RESUMES", "LEAVES", "Collects", "collects", "command", "parse"]
 
 
 def command(request: RunRequest) -> Command:
