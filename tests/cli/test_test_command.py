@@ -248,9 +248,10 @@ def test_ctrl_c_keeps_what_finished_and_the_next_run_says_so(project: Path) -> N
     assert "of the last run, which was stopped: 1 passed" in tes(project).stdout
 
 
-def test_a_finished_run_reaches_the_records_by_itself(project: Path) -> None:
+def test_a_finished_run_reaches_the_records_by_itself(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TES_RECORD", "1")
     write(project, test_a=GOOD + BAD)
-    _, told = result(project, TES_RECORD="1")
+    _, told = result(project)
     listed = subprocess.run([TES, "runs", "--json"], capture_output=True, text=True, check=True)
     assert not listed.stderr
     (run,) = json.loads(listed.stdout)
