@@ -6,7 +6,8 @@ what they import.
 
     boot.py        starts it                      journal.py   what happened, appended and never rewritten
     main.py        options, and pytest's own run  board.py     who does what: memory that all workers share
-    controller.py  forks workers, watches them    gather.py    the test files, with the tree above them
+    controller.py  collects down to files, plans  gather.py    the test files, with the tree above them
+    foreman.py     forks workers, watches them    crash.py     a worker that died, and in which case
     worker.py      claims files and cases         batch.py     the cases of one file, and what stays together
     recorder.py    reports into the journal       afterfork.py what a forked process must put right
     replay.py      the journal into pytest's own reporters

@@ -6,32 +6,23 @@ It runs no case itself, so that it stays as it was when a worker is needed in pl
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
-import uuid
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, List, Optional
 
 import pytest
 
-from . import replay
-from .board import NOBODY, Board
-from .crash import Crash, allowed
+from .foreman import Foreman
 from .gather import file_of, files, reordered, runs_of, whole_wanted
-from .hands import Hand, fork, spawn
-from .journal import Event, Journal, Tail
+from .journal import Event, Journal
 from .options import processors
 from .plan import make_plan, read
 from .recorder import Recorder
 from .surface import DISTRIBUTION, Ignored
-from .worker import Plan, Todo, chosen, collecting
+from .worker import Plan, chosen, collecting
 
 PASSIVE = ("collectonly", "usepdb", "trace", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
-LOOK = 0.01
-SWEEPS = 3
-FRUITLESS = 20
-"""Deaths in a row without a single result, after which the run is given up."""
 
 
 class Controller:
@@ -43,31 +34,13 @@ class Controller:
         self.nodes: List[Any] = []
         self.items: Optional[List[Any]] = None
         self.plan: Plan
-        self.board: Board
+        self.foreman: Optional[Foreman] = None
         self.count = options.workers or processors()
-        self.start = options.start
-        self.hands: List[Hand] = []
-        self.by_journal: Dict[str, Hand] = {}
-        self.tellers: Dict[int, str] = {}
-        self.incarnations = 0
-        self.cases: Dict[int, int] = {}
-        self.finished: Dict[int, Set[str]] = {}
-        self.seen: Set[Any] = set()
-        self.failed_again: Dict[int, Dict[str, int]] = {}
-        self.numbers: Dict[int, Dict[str, int]] = {}
-        self.crashes: Dict[Any, int] = {}
-        self.fruitless = 0
-        self.ended_early = ""
-        self.replaying = False
         self.recorder: Optional[Recorder] = None
-        self.resumed: Set[str] = set()
-        self.run = uuid.uuid4().hex
 
     def totals(self) -> Event:
         """What the last line of the journal says."""
-        ran = sum(map(len, self.finished.values()))
-        found = {"collected": sum(self.cases.values()), "ran": ran}
-        return {**found, "stopped": self.ended_early} if self.ended_early else found
+        return self.foreman.totals() if self.foreman is not None else {"collected": 0, "ran": 0}
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: Any) -> None:
@@ -81,7 +54,7 @@ class Controller:
             session.perform_collect = self.collect
 
     def pytest_collectreport(self, report: Any) -> None:
-        if self.recorder is not None and not self.replaying:
+        if self.recorder is not None and not (self.foreman is not None and self.foreman.replaying):
             self.recorder.pytest_collectreport(report)
 
     def collect(self, args: Any = None, genitems: bool = True) -> List[Any]:
@@ -124,44 +97,38 @@ class Controller:
             return None
         for word in Ignored.given:
             self.journal.write({"e": "note", "text": f"{word} is not obeyed: the engine has workers of its own"})
-        self.prepare()
+        self.plan_only()
+        foreman = self.foreman = Foreman(self, self.choose_start())
+        self.introduce(foreman)
         try:
-            self.go()
-        except BaseException:
-            self.end_all()
-            raise
-        session.testscollected = sum(self.cases.values())
-        self.check_selection()
-        self.end_all()
+            foreman.go()
+        finally:
+            foreman.end_all()
+        session.testscollected = sum(foreman.cases.values())
+        self.check_selection(foreman)
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
-        if self.ended_early:
-            raise session.Interrupted(self.ended_early)
+        if foreman.ended_early:
+            raise session.Interrupted(foreman.ended_early)
         return True
 
-    def prepare(self) -> None:
-        """The plan and the board, and how workers will start."""
-        config, out = self.session.config, self.options.out
-        self.plan_only()
-        self.resume()
-        board = os.path.join(out, f"board-{os.getpid()}.bin")
-        self.board = Board(board, len(self.nodes), self.count)
-        self.choose_start()
-        mode = "once" if self.items is not None else "parallel"
+    def introduce(self, foreman: Foreman) -> None:
+        """What a reader of the journal wants to know first."""
         self.journal.write(
             {
                 "e": "session",
                 "python": sys.version.split()[0],
                 "pytest": pytest.__version__,
                 "workers": self.count,
-                "mode": mode,
-                "start": self.start,
-                "root": str(config.rootpath),
+                "mode": "once" if self.items is not None else "parallel",
+                "start": foreman.start,
+                "root": str(self.session.config.rootpath),
                 "arguments": self.options.arguments,
                 "t": time.time(),
                 "pid": os.getpid(),
             }
         )
+        foreman.resume()
 
     def plan_only(self) -> None:
         """The same in the parent and in each worker that is a process of its own."""
@@ -180,233 +147,22 @@ class Controller:
             keep_order=self.items is not None and reordered(config),
         )
 
-    def choose_start(self) -> None:
-        if self.start != "auto":
-            return
-        self.start = "fork"
+    def choose_start(self) -> str:
+        """`fork` or `process`: as asked for, else a fork where it is safe."""
+        if self.options.start != "auto":
+            return str(self.options.start)
         if not hasattr(os, "fork") or sys.platform == "darwin":
-            self.start = "process"
-        elif (threads := _threads()) > 1:
-            self.start = "process"
-            text = f"{threads - 1} thread(s) run beside the main one: workers are processes of their own, not forks"
-            self.journal.write({"e": "note", "text": text})
+            return "process"
+        threads = _threads()
+        if threads == 1:
+            return "fork"
+        text = f"{threads - 1} thread(s) run beside the main one: workers are processes of their own, not forks"
+        self.journal.write({"e": "note", "text": text})
+        return "process"
 
-    def resume(self) -> None:
-        """What an earlier run in the same folder finished is not run again."""
-        self.tail = Tail(os.path.join(self.options.out, "journal"))
-        mine = os.path.basename(self.journal.path)
-        for name, events in self.tail.new():
-            for event in events if name != mine else ():
-                self.incarnations = max(self.incarnations, _incarnation(name))
-                if event["e"] == "result" and "collect" not in event and event["o"] != "crashed":
-                    self.heard(None, event)
-        self.resumed = set(self.plan.done)
-        kept = len(self.resumed)
-        if kept:
-            self.journal.write({"e": "note", "text": f"{kept} cases were finished before and are not run again"})
-
-    def go(self) -> None:
-        """Until every case has its result, or the run is stopped."""
-        if not self.nodes:
-            return
-        for number in range(min(self.count, max(1, self._work()))):
-            self.begin(number, [])
-        sweeps = 0
-        while True:
-            while self.hands:
-                heard = self.listen()
-                self.reap()
-                self.time_out()
-                if not heard:
-                    time.sleep(LOOK)
-            if self.stopping():
-                return
-            todo = self.again()
-            if not todo and sweeps < SWEEPS:
-                todo, sweeps = self.missing(), sweeps + 1
-            if not todo and not self.board.any_open():
-                return
-            if self.fruitless > FRUITLESS or sweeps >= SWEEPS and not todo:
-                self.ended_early = "the run is given up: workers die without a result"
-                self.journal.write({"e": "problem", "text": self.ended_early})
-                return
-            share = max(1, min(self.count, len(todo)))
-            for number in range(share):
-                self.begin(number, todo[number::share])
-
-    def _work(self) -> int:
-        return len(self.nodes) if self.group_by() == "file" else self.count
-
-    def begin(self, number: int, todo: List[Todo]) -> None:
-        """Starts a worker, in place of a dead one perhaps."""
-        self.incarnations += 1
-        if self.session.config.option.verbose > 1 and self.incarnations > self.count:
-            print(f"worker gw{number} is started again")
-        start = fork if self.start == "fork" else spawn
-        hand = start(self, number, self.incarnations, todo)
-        self.hands.append(hand)
-        self.by_journal[f"{hand.name}.jsonl"] = hand
-
-    def listen(self) -> bool:
-        """Takes in what the workers have journalled since the last look; whether there was anything."""
-        any_new = False
-        for name, events in self.tail.new():
-            if name.startswith("main"):
-                continue
-            any_new = True
-            for event in events:
-                self.heard(self.by_journal.get(name), event)
-        if self.session.shouldfail or self.session.shouldstop:
-            self.board.stop()
-        return any_new
-
-    def heard(self, hand: Optional[Hand], event: Event) -> None:
-        kind = event["e"]
-        if hand is not None:
-            hand.heard(event)
-        if kind == "result":
-            self.heard_result(event)
-        elif kind == "file":
-            self.cases.setdefault(event["b"], event["n"])
-            if event.get("errors") and hand is not None:
-                self.fruitless = 0
-        elif kind == "stopped":
-            self.ended_early = self.ended_early or event["text"]
-        elif not self._first_to_tell(hand, event):
-            return
-        elif kind == "deselected":
-            self.session.config.hook.pytest_deselected(items=[replay.Gone()] * event["k"])
-        elif kind == "warning":
-            replay.warning(self.session.config, event)
-
-    def _first_to_tell(self, hand: Optional[Hand], event: Event) -> bool:
-        """A file that a helper collects again is deselected from, and warns, again: once is enough."""
-        if hand is None or event.get("when", "collect") != "collect":
-            return True
-        return self.tellers.setdefault(event.get("b", NOBODY), hand.name) == hand.name
-
-    def heard_result(self, event: Event, retry: bool = False) -> None:
-        """Keeps what an attempt came to, once, and reports it."""
-        key = (event["id"], event["n"])
-        if key in self.seen:
-            return
-        if event["o"] != "passed" or event["n"] > 1:
-            self.seen.add(key)
-        batch = event.get("b", NOBODY)
-        if "collect" in event:
-            self.replay(event, False)
-            return
-        self.fruitless = 0
-        if event["o"] in ("failed", "error") and event["n"] <= self.options.retries:
-            retry = True
-            self.failed_again.setdefault(batch, {})[event["id"]] = event["n"] + 1
-            self.numbers.setdefault(batch, {})[event["id"]] = event["n"] + 1
-        if not retry:
-            done = self.finished.setdefault(batch, set())
-            if event["id"] in done and event["n"] == 1:
-                return
-            done.add(event["id"])
-            self.plan.done.add(event["id"])
-        self.replay(event, retry)
-
-    def replay(self, event: Event, retry: bool) -> None:
-        self.replaying = True
-        try:
-            replay.result(self.session.config, event, retry)
-        finally:
-            self.replaying = False
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: Any) -> Any:
-        if report.outcome == "rerun":
-            return "rerun", "R", ("RERUN", {"yellow": True})
-        return None
-
-    def reap(self) -> None:
-        """Workers that ended: those who said so are through, the others died."""
-        for hand in list(self.hands):
-            code = hand.ended()
-            if code is None:
-                continue
-            self.hands.remove(hand)
-            # Its last lines may have come after the last look.
-            self.listen()
-            if not hand.through:
-                self.died(hand, code)
-
-    def died(self, hand: Hand, code: int) -> None:
-        """One attempt is lost, no more: its other cases go to the next worker in its place."""
-        crash = Crash(self.options.out, hand, code)
-        held, _ = self.board.abandon(hand.number)
-        self.fruitless += 1
-        if self.stopping():
-            return
-        if hand.case is not None:
-            self._lost(crash)
-        elif hand.collecting is not None:
-            self._not_collected(crash)
-        elif not hand.said:
-            # Another takes its place; if that goes on, the run is given up, and that is a problem.
-            self.journal.write(
-                {"e": "note", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"}
-            )
-        todo = [self._todo(one.batch, one.group, one.only) for one in hand.todo if self._unfinished(one)]
-        if held.batch != NOBODY:
-            todo.insert(0, self._todo(held.batch, held.group))
-        if self.fruitless <= FRUITLESS and (todo or self.board.any_open()):
-            self.begin(hand.number, todo)
-
-    def _todo(self, batch: int, group: Optional[int], only: Optional[List[str]] = None) -> Todo:
-        return Todo(batch, group, only, dict(self.numbers.get(batch, {})))
-
-    def _lost(self, crash: Crash) -> None:
-        """The attempt that a worker died in: told as crashed, and repeated while its budget lasts."""
-        event = crash.result()
-        case = event["id"]
-        self.crashes[case] = self.crashes.get(case, 0) + 1
-        again = self.crashes[case] <= allowed(crash, self.options.retries)
-        self.journal.write(event)
-        self.heard_result(event, again)
-        if again:
-            self.numbers.setdefault(event["b"], {})[case] = event["n"] + 1
-
-    def _not_collected(self, crash: Crash) -> None:
-        """The file that a worker died in before it had cases."""
-        batch = crash.hand.collecting["b"]
-        self.crashes[batch] = self.crashes.get(batch, 0) + 1
-        if self.crashes[batch] > allowed(crash, 0) and not self.board.row(batch).collected:
-            event = crash.collection()
-            self.journal.write(event)
-            self.heard_result(event)
-            self.board.spend(batch)
-
-    def _unfinished(self, todo: Todo) -> bool:
-        done = self.finished.get(todo.batch, set())
-        if todo.only is not None:
-            return not set(todo.only) <= done
-        return len(done) < self.cases.get(todo.batch, 0)
-
-    def time_out(self) -> None:
-        """A worker that is in one case for too long writes its stacks and is killed."""
-        limit = self.options.case_timeout
-        for hand in self.hands if limit else ():
-            if hand.busy_for() > limit:
-                hand.stop_hanging(limit)
-
-    def again(self) -> List[Todo]:
-        """What failed and has attempts left, in fresh workers."""
-        found = [self._todo(batch, None, list(numbers)) for batch, numbers in sorted(self.failed_again.items())]
-        self.failed_again = {}
-        return found
-
-    def missing(self) -> List[Todo]:
-        """Batches of which fewer results came in than they have cases: a worker was killed at just the wrong moment."""
-        short = [b for b, cases in self.cases.items() if b >= 0 and len(self.finished.get(b, ())) < cases]
-        return [self._todo(batch, None) for batch in short]
-
-    def check_selection(self) -> None:
+    def check_selection(self, foreman: Foreman) -> None:
         """A case that was asked for by name and is not there has not passed."""
-        if self.plan.select is None or self.stopping():
+        if self.plan.select is None or foreman.stopping():
             return
         there = {name.partition("[")[0] for name in self.plan.done} | self.plan.done
         there |= {"::".join(name.split("::")[:2]) for name in there}
@@ -416,28 +172,11 @@ class Controller:
                 {"e": "problem", "text": f"{len(lost)} chosen case(s) are not there, the first: {lost[0]}"}
             )
 
-    def stopping(self) -> bool:
-        return bool(self.session.shouldfail or self.session.shouldstop or self.board.stopped)
-
-    def end_all(self) -> None:
-        """No worker outlives the run. Each gets the time to tear down."""
-        for hand in self.hands:
-            hand.signal(signal.SIGTERM)
-        deadline = time.monotonic() + 3
-        while self.hands and time.monotonic() < deadline:
-            self.hands = [hand for hand in self.hands if hand.ended() is None]
-            time.sleep(LOOK)
-        for hand in self.hands:
-            hand.signal(signal.SIGKILL)
-            hand.wait()
-        self.hands = []
-        if hasattr(self, "tail"):
-            self.listen()
-
-
-def _incarnation(name: str) -> int:
-    number = name.rpartition(".")[0].rpartition("-")[2]
-    return int(number) if number.isdigit() and name.startswith("gw") else 0
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> Any:
+        if report.outcome == "rerun":
+            return "rerun", "R", ("RERUN", {"yellow": True})
+        return None
 
 
 def _threads() -> int:

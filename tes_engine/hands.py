@@ -80,10 +80,10 @@ def _code(status: int) -> int:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def fork(controller: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
+def fork(foreman: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
     """A worker that has everything its parent has, in a few milliseconds."""
     hand = Hand(number, incarnation, todo)
-    base = _base(controller.session.config)
+    base = _base(foreman.session.config)
     sys.stdout.flush()
     sys.stderr.flush()
     gc.freeze()
@@ -92,7 +92,7 @@ def fork(controller: Any, number: int, incarnation: int, todo: List[Todo]) -> Ha
         return hand
     code = 70
     try:
-        code = _forked(controller, hand, base)
+        code = _forked(foreman, hand, base)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -109,11 +109,11 @@ def _base(config: Any) -> Optional[str]:
     return None if factory is None else str(factory.getbasetemp())
 
 
-def _forked(controller: Any, hand: Hand, base: Optional[str]) -> int:
-    config, options = controller.session.config, controller.options
+def _forked(foreman: Any, hand: Hand, base: Optional[str]) -> int:
+    config, options = foreman.session.config, foreman.options
     forget_exits()
-    config.pluginmanager.unregister(controller)
-    introduce(config, hand.number, controller.count, controller.run)
+    config.pluginmanager.unregister(foreman.controller)
+    introduce(config, hand.number, foreman.count, foreman.run)
     silence(config)
     folder = os.path.join(options.out, "workers")
     os.makedirs(folder, exist_ok=True)
@@ -123,7 +123,7 @@ def _forked(controller: Any, hand: Hand, base: Optional[str]) -> int:
     temporary(config, base, hand.number)
     journal = Journal(os.path.join(options.out, "journal"), hand.name)
     with worker_coverage(config):
-        return work(controller.session, controller.plan, controller.board, journal, hand.number, hand.todo)
+        return work(foreman.session, foreman.plan, foreman.board, journal, hand.number, hand.todo)
 
 
 def work(session: Any, plan: Any, board: Any, journal: Journal, number: int, todo: List[Todo]) -> int:
@@ -147,23 +147,23 @@ def _interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def spawn(controller: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
+def spawn(foreman: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
     """A worker that starts as pytest does: slower, and safe where threads run."""
     from .spawned import write_orders
 
     hand = Hand(number, incarnation, todo)
-    out = controller.options.out
+    out = foreman.options.out
     os.makedirs(os.path.join(out, "workers"), exist_ok=True)
     orders = os.path.join(out, "workers", f"{hand.name}.json")
-    write_orders(orders, controller, hand, _base(controller.session.config))
+    write_orders(orders, foreman, hand, _base(foreman.session.config))
     boot = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
     with open(os.path.join(out, "workers", f"{hand.name}.log"), "wb") as log:
         hand.process = subprocess.Popen(
-            [sys.executable, boot, "--worker", orders, *controller.options.words],
+            [sys.executable, boot, "--worker", orders, *foreman.options.words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd=controller.session.config.invocation_params.dir,
+            cwd=foreman.session.config.invocation_params.dir,
         )
     hand.pid = hand.process.pid
     return hand

@@ -19,20 +19,20 @@ from .surface import BLOCK, Surface
 from .worker import Todo
 
 
-def write_orders(path: str, controller: Any, hand: Hand, base: Optional[str]) -> None:
+def write_orders(path: str, foreman: Any, hand: Hand, base: Optional[str]) -> None:
     """What the worker needs to know, beside the options that it gets again."""
     batches = {one.batch for one in hand.todo}
     orders = {
         "number": hand.number,
         "name": hand.name,
-        "count": controller.count,
-        "run": controller.run,
+        "count": foreman.count,
+        "run": foreman.run,
         "base": base,
-        "board": controller.board.path,
-        "files": [file_of(node) for node in controller.nodes],
+        "board": foreman.board.path,
+        "files": [file_of(node) for node in foreman.nodes],
         "todo": [list(one) for one in hand.todo],
-        "done": [case for batch in batches for case in controller.finished.get(batch, ())],
-        "resumed": sorted(controller.resumed),
+        "done": [case for batch in batches for case in foreman.finished.get(batch, ())],
+        "resumed": sorted(foreman.resumed),
     }
     with open(path, "w", encoding="utf-8") as file:
         json.dump(orders, file)

@@ -20,6 +20,8 @@ from tes_engine.journal import Tail
 
 __all__ = ["Journal", "Tail", "case_of", "read"]
 
+# One for all: a set of its own for each of hundreds of thousands of values would be half of their memory.
+_NONE_SET: set[str] = set()
 _STATUS = {status.value: status for status in Status}
 
 
@@ -120,14 +122,14 @@ class _Reader:
         # Not validated field by field: the engine is ours, and there may be hundreds of thousands.
         intern = sys.intern
         case = CaseId.model_construct(
-            set(),
+            _NONE_SET,
             suite=self.suite,
             file=intern(event["f"]),
             classname=intern(event["c"]),
             name=event["name"],
         )
         return Attempt.model_construct(
-            set(),
+            _NONE_SET,
             case=case,
             status=_STATUS[event["o"]],
             seconds=float(sum(event["d"])),
