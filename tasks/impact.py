@@ -127,11 +127,11 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
         watched = store.files(known)
         seen, changed_files = _look(root, stamps, watched)
         against = git.changes(root, base) if base else {}
-        for name in sorted({*changed_files, *against}):
+        new = [name for name in stamps if name not in watched]
+        for name in sorted({*changed_files, *against, *new}):
             if (name in watched and watched[name].kind == "setting") or name in project.SETTINGS:
                 return _everything(empty, f"{name} changed")
         cases = store.cases(known)
-        new = [name for name in stamps if name not in watched]
         touched = [*changed_files, *new, *against]
         patterns = facts.get("patterns") or ["test_*.py", "*_test.py"]
         if not touched and not facts.get("unfinished"):
