@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.supply import Source
 from domain.verdict import Evidence, Outcome, Verdict
 from tasks import progress, recording, test_reports
 from tasks.kinds import derive
+from tasks.publish import Meter
 from tasks.run import Run
 from tasks.shard_run import runner_of
 from tasks.shard_coordinator import on_many_machines
@@ -20,6 +22,9 @@ from tasks.shards import on_this_machine, planned
 from tasks.stage import digest, perform
 from tasks.suite_environment import suite_environment
 from toolchain import coverage
+
+# Between two looks at the bar in the Prefect UI.
+METER_S = 5.0
 
 
 @derive("tests {suite.name}")
@@ -43,8 +48,14 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         plan = await asyncio.to_thread(planned, suite, source, history, store / f"{key[:32]}-plan.json")
         told = "running" if len(plan.shards) == 1 else f"running in {len(plan.shards)} shards"
 
+        meter, shown = Meter(run, name), -METER_S
+
         def tell(done: int, total: int) -> None:
+            nonlocal shown
             progress.working(name, told, done, total)
+            if total and (time.monotonic() - shown > METER_S or done == total):
+                shown = time.monotonic()
+                meter.show(100 * done / total, f"{done:,} of {total:,} cases")
 
         if run.spec.tests.distribute is not None and len(plan.shards) > 1:
             report, finished = await on_many_machines(run, source, suite, plan, out, needs, history, tell)

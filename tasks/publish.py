@@ -131,8 +131,8 @@ def publish_stage(run: Run, stage: Stage) -> None:
 class Meter:
     """A run's progress bar in the Prefect UI: how much of what was planned has spoken."""
 
-    def __init__(self, run: Run) -> None:
-        self._key = key(run.project, run.environment or "", run.kind, "progress")
+    def __init__(self, run: Run, *names: str) -> None:
+        self._key = key(run.project, run.environment or "", *(names or (run.kind,)), "progress")
         self._last: asyncio.Task[UUID] | None = None
 
     def show(self, percent: float, text: str) -> None:

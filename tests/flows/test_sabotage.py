@@ -104,9 +104,10 @@ CLEAN='{clean}'
 REPORT=/dev/stdout
 for word in "$@"; do
   case "$word" in --summary-export=*|--output=*) REPORT="${{word#*=}}";; *.json) REPORT="$word";; esac
-  [ "$before" = --out ] && mkdir -p "$word/journal" && REPORT="$word/journal/main.jsonl"
+  [ "$before" = --out ] && mkdir -p "$word/journal" && JOURNAL="$word/journal/main.jsonl"
   before=$word
 done
+REPORT=${{JOURNAL:-$REPORT}}
 {way}
 """)
     script.chmod(0o755)
