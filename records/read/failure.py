@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from domain.cases import CaseId
 from domain.clusters import READ, Clusters, Failure, cluster
-from records.read.history import known
+from records.read.history import known, of_project
 from records.session import reading
 from records.tables import AttemptRow, CaseRow
 from records.tables.attempt import BAD
@@ -47,7 +47,7 @@ def failing(project: str, suite: str | None = None, *, days: float = 30, limit: 
         )
         .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
         .where(BAD, col(AttemptRow.recorded) >= now() - timedelta(days=days), col(AttemptRow.reused).is_(False))
-        .where(col(CaseRow.project) == project)
+        .where(of_project(project))
         .group_by(*(col(column) for column in columns))
         .order_by(times.desc(), func.count().desc(), col(CaseRow.id))
         .limit(limit)
@@ -77,7 +77,7 @@ def failure_clusters(
                 col(AttemptRow.recorded), col(AttemptRow.run_id),
             )  # fmt: skip
             .join(CaseRow, col(AttemptRow.case_id) == col(CaseRow.id))
-            .where(BAD, col(CaseRow.project) == project, col(AttemptRow.reused).is_(False))
+            .where(BAD, of_project(project), col(AttemptRow.reused).is_(False))
             .order_by(col(AttemptRow.recorded).desc())
             .limit(newest)
             .execution_options(yield_per=200)

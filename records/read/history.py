@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlmodel import Session, col
 
 from domain.cases import CaseId, Status
@@ -21,6 +21,7 @@ RUNS = 300
 """A history is that of the latest so many runs of a project."""
 CASES = 1000
 """Cases whose histories are read: those that failed in most runs."""
+_STATUS = {status.value: status for status in Status}
 _AT_ONCE = 400  # parameters in one statement; a database has a limit
 
 
@@ -34,9 +35,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Window:
-    """A project's latest runs: since when, the content each tested (digest, "" when unknown), and the storms."""
+    """A project's latest runs: since when, when each was opened (seconds since the epoch), the content it tested (digest, ""
+    when unknown), and the storms."""
 
     since: datetime | None
+    opened: dict[str, float]
     contents: dict[str, str]
     storms: frozenset[str]
 
@@ -52,7 +55,7 @@ def suspects(project: str, suite: str | None = None, *, runs: int = RUNS, limit:
             select(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
             .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
             .where(BAD, col(AttemptRow.recorded) >= window.since, col(AttemptRow.reused).is_(False))
-            .where(col(CaseRow.project) == project)
+            .where(of_project(project))
             .group_by(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
             .order_by(times.desc(), col(CaseRow.id))
             .limit(limit)
@@ -74,7 +77,6 @@ def histories(project: str, case_ids: Iterable[str], *, runs: int = RUNS) -> dic
             query = select(
                 col(AttemptRow.case_id),
                 col(AttemptRow.run_id),
-                col(AttemptRow.recorded),
                 col(AttemptRow.status),
                 col(AttemptRow.number),
             ).where(
@@ -82,9 +84,10 @@ def histories(project: str, case_ids: Iterable[str], *, runs: int = RUNS) -> dic
                 col(AttemptRow.recorded) >= window.since,
                 col(AttemptRow.reused).is_(False),
             )
-            for case_id, run, recorded, status, number in session.connection().execute(query):
-                content, storm = window.contents.get(run, ""), run in window.storms
-                found[case_id].append(Seen(run, content, recorded.timestamp(), Status(status), number, storm))
+            for case_id, run, status, number in session.connection().execute(query):
+                if (at := window.opened.get(run)) is not None:
+                    storm = run in window.storms
+                    found[case_id].append(Seen(run, window.contents[run], at, _STATUS[status], number, storm))
     return found
 
 
@@ -125,6 +128,12 @@ def known_among(project: str, cases: Iterable[CaseId]) -> set[CaseId]:
     return found
 
 
+def of_project(project: str) -> ColumnElement[bool]:
+    """Cases of the project, said so that a database begins with the few attempts that were bad and not with all cases:
+    what is computed is in no index."""
+    return col(CaseRow.project).concat("") == project
+
+
 def known(row: Any) -> Known:
     """A case from its columns id, suite, file, classname, name."""
     key, suite, file, classname, name = row
@@ -145,7 +154,7 @@ def _window(session: Session, project: str, runs: int) -> Window:
     )
     rows = session.connection().execute(query).all()
     if not rows:
-        return Window(None, {}, frozenset())
+        return Window(None, {}, {}, frozenset())
     counts: dict[str, tuple[int, int]] = {}
     ids = [row[0] for row in rows]
     for start in range(0, len(ids), _AT_ONCE):
@@ -157,4 +166,5 @@ def _window(session: Session, project: str, runs: int) -> Window:
             bad = sum(int(told.get(name, 0)) for name in ("failed", "error", "crashed"))
             before = counts.get(run, (0, 0))
             counts[run] = (before[0] + bad, before[1] + int(told.get("cases", 0)))
-    return Window(rows[-1][2], {run: digest or "" for run, digest, _ in rows}, frozenset(storms(counts)))
+    opened = {run: at.timestamp() for run, _, at in rows}
+    return Window(rows[-1][2], opened, {run: digest or "" for run, digest, _ in rows}, frozenset(storms(counts)))
