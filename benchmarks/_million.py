@@ -17,7 +17,7 @@ BAD_SHARE, FLAKY = 0.0005, 40
 
 
 def fill(url: str) -> None:
-    """`RUNS` daily-ish runs of `CASES` cases: one case in a thousand flakes, and now and then something else fails."""
+    """`RUNS` runs of `CASES` cases: one case in a hundred flakes, and now and then something else fails."""
     import sqlite3
 
     import records
@@ -32,7 +32,8 @@ def fill(url: str) -> None:
     with sqlite3.connect(url.removeprefix("sqlite:///")) as base:
         base.execute("INSERT INTO projects (name, created) VALUES ('big', ?)", (str(start),))
         base.executemany(
-            "INSERT INTO cases (id, project, suite, file, classname, name, first_seen) VALUES (?, 'big', 'unit', ?, '', ?, ?)",
+            "INSERT INTO cases (id, project, suite, file, classname, name, first_seen)"
+            " VALUES (?, 'big', 'unit', ?, '', ?, ?)",
             [(key, f"t{n // 40}.py", f"test_{n}", str(start)) for n, key in enumerate(ids)],
         )
         for run in range(RUNS):

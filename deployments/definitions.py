@@ -14,6 +14,15 @@ from domain.errors import SpecError
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """When a deployment runs by itself. `cron` in five fields, in `timezone`."""
+
+    cron: str
+    timezone: str = "UTC"
+    active: bool = True
+
+
+@dataclass(frozen=True)
 class Deployment:
     """One entry of prefect.yaml; the flow's name is the function's."""
 
@@ -23,6 +32,7 @@ class Deployment:
     description: str = ""
     tags: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)
+    schedules: tuple[Schedule, ...] = ()
 
     @property
     def flow_name(self) -> str:
@@ -62,6 +72,7 @@ def _deployment(path: Path, number: int, entry: Any) -> Deployment:
             description=entry.get("description", ""),
             tags=tuple(entry.get("tags", ())),
             parameters=dict(entry.get("parameters") or {}),
+            schedules=tuple(Schedule(**one) for one in entry.get("schedules") or ()),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SpecError(

@@ -13,8 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema_from_entrypoint
 
 from deployments import zombies
@@ -92,6 +93,7 @@ async def _pool(client: PrefectClient, template: dict[str, Any]) -> None:
 
 async def _register(client: PrefectClient, flow: UUID, deployment: Deployment, root: Path) -> None:
     parameters = dict(deployment.parameters)
+    paused = await _paused(client, deployment)
     if "project" in parameters:
         parameters["project"] = str((root / parameters["project"]).resolve())
     await client.create_deployment(
@@ -106,7 +108,23 @@ async def _register(client: PrefectClient, flow: UUID, deployment: Deployment, r
         enforce_parameter_schema=True,
         # The flows are installed, not fetched; `prefect deploy` may have left a step.
         pull_steps=[],
+        schedules=[
+            DeploymentScheduleCreate(schedule=schedule, active=one.active and schedule not in paused)
+            for one in deployment.schedules
+            for schedule in [CronSchedule(cron=one.cron, timezone=one.timezone)]
+        ],
     )
+
+
+async def _paused(client: PrefectClient, deployment: Deployment) -> list[object]:
+    """The schedules that a person has switched off: that is theirs to say."""
+    if not deployment.schedules:
+        return []
+    try:
+        known = await client.read_deployment_by_name(deployment.full_name)
+    except ObjectNotFound:
+        return []
+    return [one.schedule for one in known.schedules if not one.active]
 
 
 async def _automation(client: PrefectClient) -> None:

@@ -6,11 +6,12 @@ one, or end, in time. Needs `PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30` where flows r
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
     FlowRunFilterStateType,
     WorkPoolFilter,
@@ -20,9 +21,10 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 SILENCE_S = 90
+MISSED_S = 300
 NAME = "tes: crash runs without a heartbeat"
 AGAIN = "Run the flow again: it goes on where this one ended."
 # A run that waits (approval, retry, suspension) sends no heartbeat, and is no zombie.
@@ -61,3 +63,22 @@ async def bury(api_url: str, pool: str) -> int:
             crashed: State[None] = Crashed(message=f"the runtime that ran it was stopped or killed. {AGAIN}")
             await client.set_flow_run_state(run.id, crashed, force=True)
     return len(runs)
+
+
+async def skip_missed(api_url: str, pool: str) -> int:
+    """Cancel the pool's scheduled runs whose time came while nothing ran, and say how many: a laptop that was off for a
+    week should not begin with seven nights. What a person asked for stays."""
+    late = datetime.now(UTC) - timedelta(seconds=MISSED_S)
+    async with PrefectClient(api_url) as client:
+        runs = await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+                expected_start_time=FlowRunFilterExpectedStartTime(before_=late),
+            ),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        )
+        missed = [run for run in runs if run.auto_scheduled]
+        for run in missed:
+            gone: State[None] = Cancelled(message="its time came while the runtime was off; the next one will run")
+            await client.set_flow_run_state(run.id, gone, force=True)
+    return len(missed)

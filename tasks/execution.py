@@ -15,6 +15,8 @@ from domain.verdict import Evidence, Outcome, Verdict
 from tasks import progress, recording, test_reports
 from tasks.kinds import derive
 from tasks.publish import Meter
+from tasks.quarantine import in_force, quarantined
+from tasks.repetition import repeated
 from tasks.run import Run
 from tasks.shard_run import runner_of
 from tasks.shard_coordinator import on_many_machines
@@ -65,8 +67,10 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
             report, finished = await on_this_machine(
                 suite, source, environment, plan, store, out, key, durations=history, tell=tell, again=again
             )
+            report = await repeated(run, source, suite, environment.python, report, out)
+        aside = await quarantined(run, report, source.digest)
         await recording.attempts(run, name, report.attempts)
-        verdict = judge(report)
+        verdict = judge(report, aside)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)
         before = await recording.trend(run, suite.name)
         title = f"{run.project}: {suite.name}"
@@ -76,7 +80,8 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
             payload |= {"coverage": [str(one.out / "coverage") for one in finished], "whole": report.complete}
         return verdict.model_copy(update={"evidence": evidence}), payload
 
-    return await perform(run, name, inputs, work, still_there=_measurements_are_there)
+    held = await in_force(run, suite.name)
+    return await perform(run, name, {**inputs, **held}, work, still_there=_measurements_are_there)
 
 
 def _measurements_are_there(payload: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from prefect.workers.process import ProcessWorker
 from cli.runtime import health
 from cli.runtime.environment import prefect_home
 from deployments.registration import setup
-from deployments.zombies import bury
+from deployments.zombies import bury, skip_missed
 
 SERVER_TIMEOUT_S = 300.0
 
@@ -39,6 +39,8 @@ async def run(pool: str) -> None:
     # The supervisor removes it when it starts. Runs of a worker that was killed since then go on without it.
     if not ready.exists() and (lost := await bury(api_url, pool)):
         print(f"{lost} runs of an earlier runtime marked Crashed", flush=True)
+    if not ready.exists() and (missed := await skip_missed(api_url, pool)):
+        print(f"{missed} scheduled runs were missed while nothing ran: cancelled", flush=True)
     setup_signal_handlers_worker(os.getpid(), "the worker", print)
     worker = ProcessWorker(
         work_pool_name=pool,

@@ -35,8 +35,8 @@ class Known:
 
 @dataclass(frozen=True)
 class Window:
-    """A project's latest runs: since when, when each was opened (seconds since the epoch), the content it tested (digest, ""
-    when unknown), and the storms."""
+    """A project's latest runs: since when, when each was opened (seconds since the epoch), the content it tested (a
+    digest, "" when unknown), and the storms."""
 
     since: datetime | None
     opened: dict[str, float]

@@ -18,8 +18,9 @@ ALL = definitions()
 def test_the_deployments_that_the_documentation_names_are_there() -> None:
     stages = {f"{flow}/default" for flow in ("build", "scan", "execution", "shard", "load")}
     places = {f"{flow}/{place}" for flow in ("release", "deploy", "rollback") for place in ("staging", "production")}
-    assert {one.full_name for one in ALL} == stages | places
-    assert len(ALL) == len(stages | places)
+    nights = {"execution/nightly", "flakiness/daily"}
+    assert {one.full_name for one in ALL} == stages | places | nights
+    assert len(ALL) == len(stages | places | nights)
 
 
 @pytest.mark.parametrize("deployment", ALL, ids=lambda one: one.full_name)
@@ -42,6 +43,12 @@ def test_a_deployment_named_for_an_environment_goes_there() -> None:
     assert all(one.parameters["environment"] == one.name and one.name in one.tags for one in named)
 
 
+def test_what_runs_at_night_has_a_schedule_and_nothing_else_has() -> None:
+    scheduled = {one.full_name: one.schedules for one in ALL if one.schedules}
+    assert set(scheduled) == {"execution/nightly", "flakiness/daily"}
+    assert all(len(one) == 1 and one[0].active and one[0].timezone == "UTC" for one in scheduled.values())
+
+
 def test_the_file_is_the_one_at_the_root() -> None:
     assert prefect_yaml() == Path(__file__).resolve().parents[2] / "prefect.yaml"
 
@@ -56,6 +63,7 @@ def test_the_file_is_the_one_at_the_root() -> None:
         ("deployments: [{name: a, entrypoint: b.c}]", "lacks or misuses 'work_pool'"),
         ("deployments: [{name: a, entrypoint: b.c, work_pool: d}]", "lacks or misuses"),
         ("deployments: [3]", "lacks or misuses"),
+        ("deployments: [{name: a, entrypoint: b.c, work_pool: {name: d}, schedules: [{at: 1}]}]", "lacks or misuses"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, text: str, says: str) -> None:

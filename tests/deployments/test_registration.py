@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
 from prefect.events import Event, Resource
 from prefect.events.clients import PrefectEventsClient
-from prefect.states import Running
+from prefect.states import Running, Scheduled
 
 from cli.runtime import Runtime, environment
 from deployments import zombies
@@ -90,6 +91,33 @@ async def test_a_pause_is_a_persons_to_lift(server: Runtime, client: PrefectClie
     await setup(server.prefect_api_url)
     assert (await client.read_work_pool(POOL)).is_paused is True
     await client.update_work_pool(POOL, WorkPoolUpdate(is_paused=False))
+
+
+async def test_a_schedule_is_registered_once_and_switching_it_off_is_a_persons_to_say(
+    server: Runtime, client: PrefectClient
+) -> None:
+    await setup(server.prefect_api_url)
+    await setup(server.prefect_api_url)
+    daily = await client.read_deployment_by_name("flakiness/daily")
+    (schedule,) = daily.schedules
+    assert schedule.active and getattr(schedule.schedule, "cron", "") == "23 5 * * *"
+    await client.update_deployment_schedule(daily.id, schedule.id, active=False)
+    await setup(server.prefect_api_url)
+    (schedule,) = (await client.read_deployment_by_name("flakiness/daily")).schedules
+    assert not schedule.active
+    await client.update_deployment_schedule(daily.id, schedule.id, active=True)
+
+
+async def test_a_night_that_was_missed_is_not_made_up_for_and_what_a_person_asked_for_is(
+    server: Runtime, client: PrefectClient
+) -> None:
+    await client.create_work_pool(WorkPoolCreate(name="off", type="process"), overwrite=True)
+    flow = await client.create_flow_from_name("silent")
+    deployment = await client.create_deployment(flow, "night", work_pool_name="off", entrypoint="silent.silent")
+    past = datetime.now(UTC) - timedelta(hours=9)
+    asked = await client.create_flow_run_from_deployment(deployment, state=Scheduled(scheduled_time=past))
+    assert await zombies.skip_missed(server.prefect_api_url, "off") == 0
+    assert (await client.read_flow_run(asked.id)).state.type == StateType.SCHEDULED  # type: ignore
 
 
 async def test_prefect_deploy_all_registers_the_same_deployments(server: Runtime, client: PrefectClient) -> None:

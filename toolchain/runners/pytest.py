@@ -27,6 +27,8 @@ RETRIES = True
 RESUMES = True
 # It can be told what to leave to another shard.
 LEAVES = True
+# It takes a file of how often each case is run.
+REPEATS = True
 
 NO_PYTEST = 69
 _EXIT = {
@@ -36,7 +38,18 @@ _EXIT = {
     5: "collected no case",
 }
 
-__all__ = ["TOOL", "REQUIREMENTS", "RETRIES", "RESUMES", "LEAVES", "Collects", "collects", "command", "parse"]
+__all__ = [
+    "TOOL",
+    "REQUIREMENTS",
+    "RETRIES",
+    "RESUMES",
+    "LEAVES",
+    "REPEATS",
+    "Collects",
+    "collects",
+    "command",
+    "parse",
+]
 
 
 def command(request: RunRequest) -> Command:
