@@ -39,8 +39,8 @@ def fill(url: str) -> None:
         for run in range(RUNS):
             at = str(start + timedelta(hours=5.5 * run))
             base.execute(
-                "INSERT INTO runs (id, project, kind, source_digest, state, outcome, reasons, pid, host, process_started,"
-                " opened) VALUES (?, 'big', 'execution', ?, 'finished', 'PASS', '[]', 1, '', 0, ?)",
+                "INSERT INTO runs (id, project, kind, source_digest, state, outcome, reasons, pid, host,"
+                " process_started, opened) VALUES (?, 'big', 'execution', ?, 'finished', 'PASS', '[]', 1, '', 0, ?)",
                 (f"run{run}", f"sha256:{run // 2}", at),
             )
             rows = []
