@@ -1,4 +1,4 @@
-"""A million attempts in SQLite, and what the queries of the memory take there. Run by benchmarks/flakiness.py."""
+"""A million attempts in SQLite, and what the queries of the memory take there."""
 
 from __future__ import annotations
 
