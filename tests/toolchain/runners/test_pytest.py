@@ -8,37 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from domain.cases import Status, SuiteReport, judge
+from domain.cases import Status, judge
 from domain.errors import SpecError
 from domain.spec import Suite
 from domain.verdict import Outcome
-from tasks.execute import execute
+from tests.toolchain.runners.pytest_projects import (
+    END,
+    FAILING,
+    GOOD,
+    SESSION,
+    TWO,
+    by_id,
+    line,
+    passed,
+    request_for,
+    run,
+)
 from toolchain.command import Ran
 from toolchain.engine_argv import BOOT
 from toolchain.runners import RunRequest
 from toolchain.runners import pytest as runner
-
-GOOD = "def test_good():\n    pass\n"
-
-
-def request_for(tmp_path: Path, **more: object) -> RunRequest:
-    root = tmp_path / "project"
-    root.mkdir(exist_ok=True)
-    values: dict[str, object] = {"suite": Suite(name="unit"), "root": root, "out": tmp_path / "out", "timeout": 60.0}
-    return RunRequest.model_validate(values | more)
-
-
-async def run(tmp_path: Path, files: dict[str, str], **more: object) -> tuple[SuiteReport, Ran]:
-    request = request_for(tmp_path, **more)
-    for name, text in files.items():
-        (request.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (request.root / name).write_text(text)
-    ran = await execute(runner.command(request), request.out)
-    return runner.parse(ran, request), ran
-
-
-def by_id(report: SuiteReport) -> dict[str, Status]:
-    return {str(attempt.case): attempt.status for attempt in report.attempts}
 
 
 def test_the_exact_argv(tmp_path: Path) -> None:
@@ -161,191 +150,6 @@ def test_env():
     assert judge(report).outcome is Outcome.PASS, report
 
 
-SWALLOW = """
-import pytest
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session):
-    session.exitstatus = 0
-"""
-FIND = """
-import pathlib, pytest
-def journals():
-    return list(pathlib.Path(OUT).glob("journal/*.jsonl"))
-"""
-DELETE = """
-def pytest_unconfigure(config):
-    for path in journals(): path.unlink()
-"""
-CUT = """
-def pytest_unconfigure(config):
-    for path in journals(): path.write_bytes(path.read_bytes()[:-30])
-"""
-DAMAGE = """
-def pytest_unconfigure(config):
-    for path in journals(): path.write_bytes(path.read_bytes().replace(b'"e":"result"', b'"e":"resu\\x00'))
-"""
-CATCH = """
-import pytest
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
-    report.outcome, report.longrepr = "passed", None
-"""
-CATCH_CALL = """
-import pytest
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item):
-    outcome = yield
-    outcome.force_result(None)
-"""
-SILENCE = """
-def pytest_runtest_protocol(item, nextitem):
-    return True
-"""
-RETRY = """
-from _pytest.runner import runtestprotocol
-def pytest_runtest_protocol(item, nextitem):
-    for last in (False, True):
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        if last or all(report.passed for report in reports):
-            for report in reports: item.ihook.pytest_runtest_logreport(report=report)
-            return True
-"""
-FLAKY = "N = []\ndef test_flaky():\n    N.append(1)\n    assert len(N) > 1, 'the first time'\n"
-FAILING = GOOD + "def test_bad():\n    assert 1 == 2\n"
-SKIPPED = "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"
-
-# name → (files, outcome, what the reasons must say)
-SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
-    "a case fails": ({"test_a.py": FAILING}, Outcome.FAIL, "test_a.py::test_bad"),
-    "conftest cannot be imported": (
-        {"conftest.py": "import nothing_there", "test_a.py": GOOD},
-        Outcome.INCONCLUSIVE,
-        "exit 4",
-    ),
-    "a file cannot be imported": ({"test_a.py": GOOD, "test_b.py": "import nothing_there"}, Outcome.FAIL, "test_b"),
-    "there is no test": ({"test_a.py": "x = 1"}, Outcome.INCONCLUSIVE, "collected no case"),
-    "sys.exit(0) in a test": (
-        {"test_a.py": GOOD + "def test_b():\n    import sys\n    sys.exit(0)\n"},
-        Outcome.FAIL,
-        "SystemExit",
-    ),
-    "sys.exit(0) in conftest": (
-        {"conftest.py": "import sys; sys.exit(0)", "test_a.py": GOOD},
-        Outcome.INCONCLUSIVE,
-        "sys.exit(0)",
-    ),
-    "sys.exit(0) while a file is imported": (
-        {"test_a.py": GOOD, "test_b.py": "import sys; sys.exit(0)"},
-        Outcome.FAIL,
-        "test_b.py::(collection)",
-    ),
-    "pytest.exit(returncode=0)": (
-        {
-            "test_a.py": GOOD
-            + "def test_b():\n    import pytest\n    pytest.exit('enough', 0)\n"
-            + "def test_c(): pass\n"
-        },
-        Outcome.INCONCLUSIVE,
-        "3 cases were collected and 1 have a result",
-    ),
-    "os._exit(0) in a test": (
-        {"test_a.py": GOOD + "def test_b():\n    import os\n    os._exit(0)\n"},
-        Outcome.FAIL,
-        "test_a.py::test_b",
-    ),
-    "kill -9 itself": (
-        {"test_a.py": GOOD + "def test_b():\n    import os\n    os.kill(os.getpid(), 9)\n"},
-        Outcome.FAIL,
-        "SIGKILL",
-    ),
-    "a plugin makes the exit code 0": (
-        {"conftest.py": SWALLOW, "test_a.py": FAILING},
-        Outcome.FAIL,
-        "test_a.py::test_bad",
-    ),
-    "a plugin makes an empty run's exit code 0": (
-        {"conftest.py": SWALLOW, "test_a.py": ""},
-        Outcome.INCONCLUSIVE,
-        "no case",
-    ),
-    "the journal is deleted": (
-        {"conftest.py": FIND + DELETE, "test_a.py": GOOD},
-        Outcome.INCONCLUSIVE,
-        "before it could",
-    ),
-    "the journal is cut off": ({"conftest.py": FIND + CUT, "test_a.py": GOOD}, Outcome.FAIL, "ended in this case"),
-    "the journal is damaged": ({"conftest.py": FIND + DAMAGE, "test_a.py": GOOD}, Outcome.INCONCLUSIVE, "is damaged"),
-    "a plugin turns failures into passes": (
-        {"conftest.py": CATCH, "test_a.py": FAILING},
-        Outcome.INCONCLUSIVE,
-        "test_a.py::test_bad raised AssertionError and a plugin reported that it passed",
-    ),
-    "a plugin catches what tests raise": (
-        {"conftest.py": CATCH_CALL, "test_a.py": FAILING},
-        Outcome.INCONCLUSIVE,
-        "test_a.py::test_bad raised AssertionError and a plugin reported that it passed",
-    ),
-    "a plugin runs nothing": (
-        {"conftest.py": SILENCE, "test_a.py": GOOD},
-        Outcome.INCONCLUSIVE,
-        "no plugin reported how it went",
-    ),
-    "a retry of the project's own hides a failure that stays": (
-        {"conftest.py": RETRY, "test_a.py": FAILING},
-        Outcome.FAIL,
-        "test_a.py::test_bad",
-    ),
-    "os._exit(0) while a file is imported": (
-        {"test_a.py": GOOD, "test_b.py": "import os; os._exit(0)"},
-        Outcome.FAIL,
-        "exit code 0 in the middle",
-    ),
-    "a fixture of the session kills its worker": (
-        {
-            "test_a.py": "import os, pytest\n@pytest.fixture(scope='session')\ndef s():\n    yield\n    os._exit(0)\n"
-            "def test_s(s): pass\n"
-        },
-        Outcome.FAIL,
-        "exit code 0 in the middle",
-    ),
-    "every case is skipped": ({"test_a.py": SKIPPED}, Outcome.INCONCLUSIVE, "no case passed"),
-    "the project's options are wrong": (
-        {"pytest.ini": "[pytest]\naddopts = --no-such-option", "test_a.py": GOOD},
-        Outcome.INCONCLUSIVE,
-        "exit 4",
-    ),
-    "a quiet project exits early": (
-        {
-            "pytest.ini": "[pytest]\naddopts = -qq",
-            "test_a.py": GOOD + "def test_b():\n    import pytest\n    pytest.exit('enough', 0)\n",
-        },
-        Outcome.INCONCLUSIVE,
-        "2 cases were collected and 1 have a result",
-    ),
-    "the project's options only collect": (
-        {"pytest.ini": "[pytest]\naddopts = --collect-only", "test_a.py": GOOD},
-        Outcome.INCONCLUSIVE,
-        "runs no case",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SABOTAGE)
-async def test_sabotage_never_passes(tmp_path: Path, name: str) -> None:
-    files, outcome, told = SABOTAGE[name]
-    stale = tmp_path / "out" / "journal" / "main.jsonl"
-    stale.parent.mkdir(parents=True)
-    stale.write_text(line(e="file", f="old.py", n=1, s=0.1, b=0) + passed("old.py::test_old") + END)
-    out = f"OUT = {str(tmp_path / 'out')!r}\n"
-    report, _ = await run(tmp_path, {name: (out if FIND in text else "") + text for name, text in files.items()})
-    verdict = judge(report)
-    assert verdict.outcome is outcome, verdict
-    assert told in " ".join(verdict.reasons) + " ".join(a.message for a in report.attempts), verdict
-    assert not any("test_old" in case for case in by_id(report)), "a stale report was read"
-
-
 async def test_a_hang_is_stopped_and_named_and_what_finished_is_kept(tmp_path: Path) -> None:
     files = {"test_a.py": GOOD + "def test_hang():\n    import time\n    time.sleep(60)\n"}
     report, ran = await run(tmp_path, files, timeout=2.0)
@@ -367,12 +171,6 @@ async def test_what_finished_before_a_crash_is_kept(tmp_path: Path) -> None:
     assert report.complete and judge(report).outcome is Outcome.FAIL
 
 
-async def test_a_retry_of_the_projects_own_is_told(tmp_path: Path) -> None:
-    report, _ = await run(tmp_path, {"conftest.py": RETRY, "test_a.py": FLAKY})
-    assert [(a.number, a.status) for a in report.attempts] == [(1, Status.FAILED), (2, Status.PASSED)]
-    assert "passed only on retry" in " ".join(judge(report).reasons)
-
-
 async def test_deselected_cases_are_not_missed(tmp_path: Path) -> None:
     report, _ = await run(tmp_path, {"test_a.py": FAILING}, suite=Suite(name="unit", args=("-k", "good")))
     assert (report.problems, judge(report).outcome) == ((), Outcome.PASS)
@@ -386,21 +184,6 @@ async def test_an_interpreter_without_pytest_is_told_so(tmp_path: Path) -> None:
     report, _ = await run(tmp_path, {"test_a.py": GOOD}, interpreter=python)
     assert judge(report).outcome is Outcome.INCONCLUSIVE
     assert "not installed there" in report.problems[0]
-
-
-def line(**event: object) -> str:
-    return json.dumps(event) + "\n"
-
-
-def passed(name: str, number: int = 1) -> str:
-    file, _, case = name.partition("::")
-    parts = {"id": name, "f": file, "c": "", "name": case}
-    return line(e="result", **parts, n=number, o="passed", t=1.0, d=[0, 0.5, 0], w="gw0", b=0, ln=1)
-
-
-SESSION = line(e="session", workers=2, start="fork", mode="parallel", arguments=[])
-END = line(e="end", exit=0, collected=1, ran=1, t=2.0)
-TWO = line(e="file", f="t.py", n=2, s=0.1, b=0)
 
 
 def ran_with(tmp_path: Path, text: str, exit_code: int | None) -> tuple[Ran, RunRequest]:

@@ -1,0 +1,51 @@
+"""Small projects for the pytest runner, run for real, and journals written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from domain.cases import Status, SuiteReport
+from domain.spec import Suite
+from tasks.execute import execute
+from toolchain.command import Ran
+from toolchain.runners import RunRequest
+from toolchain.runners import pytest as runner
+
+GOOD = "def test_good():\n    pass\n"
+FAILING = GOOD + "def test_bad():\n    assert 1 == 2\n"
+
+
+def request_for(tmp_path: Path, **more: object) -> RunRequest:
+    root = tmp_path / "project"
+    root.mkdir(exist_ok=True)
+    values: dict[str, object] = {"suite": Suite(name="unit"), "root": root, "out": tmp_path / "out", "timeout": 60.0}
+    return RunRequest.model_validate(values | more)
+
+
+async def run(tmp_path: Path, files: dict[str, str], **more: object) -> tuple[SuiteReport, Ran]:
+    request = request_for(tmp_path, **more)
+    for name, text in files.items():
+        (request.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (request.root / name).write_text(text)
+    ran = await execute(runner.command(request), request.out)
+    return runner.parse(ran, request), ran
+
+
+def by_id(report: SuiteReport) -> dict[str, Status]:
+    return {str(attempt.case): attempt.status for attempt in report.attempts}
+
+
+def line(**event: object) -> str:
+    return json.dumps(event) + "\n"
+
+
+def passed(name: str, number: int = 1) -> str:
+    file, _, case = name.partition("::")
+    parts = {"id": name, "f": file, "c": "", "name": case}
+    return line(e="result", **parts, n=number, o="passed", t=1.0, d=[0, 0.5, 0], w="gw0", b=0, ln=1)
+
+
+SESSION = line(e="session", workers=2, start="fork", mode="parallel", arguments=[])
+END = line(e="end", exit=0, collected=1, ran=1, t=2.0)
+TWO = line(e="file", f="t.py", n=2, s=0.1, b=0)
