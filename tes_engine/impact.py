@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import sysconfig
-from types import CodeType
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
@@ -30,6 +29,12 @@ else:
 _CUT = ("<frozen importlib", "/_pytest/", "/pluggy/", "/tes_engine/")
 
 
+class _Anything:
+    """Stands for all the code of a file."""
+
+    co_firstlineno, co_name = 0, "?"
+
+
 class Recorder:
     """The plugin. `root` is the project's folder: what is outside of it, or installed into it, is not the project's."""
 
@@ -42,7 +47,7 @@ class Recorder:
             if not self.roots[0].startswith(os.path.join(path, ""))
         )
         self.numbers: Dict[int, Optional[int]] = {}  # of code objects, by identity; None is not the project's
-        self.codes: List[Tuple[CodeType, str]] = []  # keeps them alive, so that identities stay theirs
+        self.codes: List[Tuple[Any, str]] = []  # keeps them alive, so that identities stay theirs
         self.cut: Set[int] = set()  # where calls lead from anywhere to anywhere: imports, pytest, pluggy
         self.pid = 0
         self.lines: List[str] = []
@@ -57,8 +62,7 @@ class Recorder:
         self.running = self.ran = False
         self.facts: Dict[str, Any] = {}
         self.tracker = trace.Tracker(self.number) if trace.NAME == "monitoring" else trace.Tracker()  # type: ignore
-        self.tracker.start()
-        impact_audit.listen(self)
+        self.started = False
 
     def close(self) -> None:
         """Stops looking."""
@@ -208,7 +212,28 @@ class Recorder:
     # -- pytest's hooks
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self) -> None:
+        """Plugins of other people are imported by now, which is half of the start and concerns nobody. Where one is the
+        project's own, all of its file counts for all cases."""
+        self.start()
+
+    def start(self) -> None:
+        """Looks from now on."""
+        if self.started:
+            return
+        self.started = True
+        for module in list(sys.modules.values()):
+            file = getattr(module, "__file__", None)
+            path = self.path(file) if isinstance(file, str) and file.endswith(".py") else None
+            if path is not None:
+                self.session.codes.add(len(self.codes))
+                self.codes.append((_Anything(), path))
+        self.tracker.start()
+        impact_audit.listen(self)
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
+        self.start()
         self.facts = {
             "patterns": list(config.getini("python_files")),
             "folders": sorted(p for p in set(sys.path) if os.path.isdir(p) and self.path(os.path.join(p, "x")) is None),
