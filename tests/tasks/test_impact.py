@@ -262,3 +262,17 @@ def test_of_mutants_every_case_whose_outcome_changes_is_selected(project: Projec
         assert changed.isdisjoint(case.id for case in planned.reused), mutant
         shutil.rmtree(out)
     assert killed >= 3
+
+
+@pytest.mark.parametrize("where", ["import", "session"])
+def test_after_a_process_that_conftest_started_any_change_runs_all(project: Project, where: str) -> None:
+    start = "import subprocess, sys\n{}subprocess.run([sys.executable, '-c', 'import shop.limits'])\n"
+    if where == "session":
+        start = start.format("@pytest.fixture(scope='session', autouse=True)\ndef started():\n    ")
+    else:
+        start = start.format("")
+    project.change("conftest.py", "import pytest\n", f"import pytest\n{start}")
+    project.run(whole=True)
+    assert project.plan().run == ()
+    project.change("shop/prices.py", "low(x)\n", "low(x) or False\n")
+    assert len(project.plan().why) == 7
