@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 import pytest
 
@@ -59,9 +59,12 @@ class Spawned(Controller):
         self.code: Optional[int] = None
         last_words(os.path.join(options.out, "workers", f"{orders['name']}.stacks"))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_load_initial_conftests(self, early_config: Any) -> None:
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: Any) -> Iterator[None]:
         introduce(early_config, self.orders["number"], self.orders["count"], self.orders["run"])
+        # pytest-cov takes itself for the only process here, and would erase what other workers have measured.
+        early_config.known_args_namespace.cov_append = True
+        yield
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:

@@ -57,7 +57,17 @@ def lines(result: Result) -> Iterator[Line]:
         yield f"{tested.outcome} {tested.suite['name']}: {numbers}", COLOUR[tested.outcome]
     if result.outcome == "INCONCLUSIVE":
         yield from ((f"why       {reason}", "yellow") for reason in result.reasons)
+    elif result.outcome == "FAIL":
+        yield from ((f"why       {reason}", "red") for reason in _beyond_cases(result))
     yield _verdict(result), COLOUR[result.outcome]
+
+
+def _beyond_cases(result: Result) -> Iterator[str]:
+    """What speaks against a PASS beside the bad cases, which are listed above: coverage, a report that is not whole."""
+    for tested in result.suites:
+        if tested.outcome != "PASS":
+            counts, *others = tested.reasons
+            yield from (reason for reason in others if not reason.startswith("first bad: "))
 
 
 def _verdict(result: Result) -> str:

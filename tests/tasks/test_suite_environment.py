@@ -56,7 +56,9 @@ async def test_a_shard_of_node_runs_without_python(tmp_path: Path) -> None:
     made = await suite_environment.suite_environment(source, suite, Build(), tmp_path / "store", ())
     names = []
     for number in (1, 2):
-        report, _ = await run_shard(Task(suite, Shard(number=number), 2, source, made, 1), tmp_path / f"shard-{number}")
+        report, _ = await run_shard(
+            Task(suite, Shard(number=number), 2, source, made, 1, {}), tmp_path / f"shard-{number}"
+        )
         assert judge(report).outcome is Outcome.PASS, report
         names += [attempt.case.name for attempt in report.attempts]
     assert sorted(names) == ["one", "two"]
