@@ -21,7 +21,7 @@ OPEN, OWNED, SPENT = 0, 1, 2
 NOBODY = -1
 UNKNOWN = -1
 
-_HEAD = struct.Struct("<iiii")  # batches, slots, stop, order in use
+_HEAD = struct.Struct("<iiii")  # batches, slots, stop, how often a batch was opened again
 _ROW = struct.Struct("<iiiiqdddi")
 _SLOT = struct.Struct("<iid")
 
@@ -65,11 +65,15 @@ class Board:
 
     def __init__(self, path: str, batches: int, slots: int) -> None:
         self.path, self.batches, self.slots = path, batches, slots
+        # Where the first open batch was last seen: those before it are not open, unless one was opened again.
+        self._at, self._seen_again = 0, 0
         size = _HEAD.size + batches * _ROW.size + slots * _SLOT.size
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fresh = os.fstat(self.fd).st_size == 0
         if fresh:
             os.ftruncate(self.fd, size)
+        elif os.fstat(self.fd).st_size != size:
+            raise ValueError("the board belongs to another collection")
         self.memory = mmap.mmap(self.fd, size)
         if fresh:
             _HEAD.pack_into(self.memory, 0, batches, slots, 0, 0)
@@ -109,7 +113,7 @@ class Board:
 
     def stop(self) -> None:
         """No worker takes another case."""
-        _HEAD.pack_into(self.memory, 0, self.batches, self.slots, 1, 0)
+        _HEAD.pack_into(self.memory, 0, self.batches, self.slots, 1, self._opened_again())
 
     def begin(self, worker: int) -> None:
         """The group in hand starts now."""
@@ -122,16 +126,24 @@ class Board:
     def own(self, worker: int, order: List[int]) -> Optional[int]:
         """The first open batch in that order, now the worker's; None when there is none."""
         with self.locked():
-            for batch in order:
-                row = self.row(batch)
-                if row.state == OPEN:
-                    self._put(batch, row._replace(state=OWNED, owner=worker))
-                    return batch
-        return None
+            batch = self.first_open(order)
+            if batch is not None:
+                self._put(batch, self.row(batch)._replace(state=OWNED, owner=worker))
+            return batch
 
     def first_open(self, order: List[int]) -> Optional[int]:
-        """A look without a claim: what `own` would give now."""
-        return next((batch for batch in order if self.row(batch).state == OPEN), None)
+        """A look without a claim: what `own` would give now. The order is the same at every call."""
+        again = self._opened_again()
+        if again != self._seen_again:
+            self._at, self._seen_again = 0, again
+        while self._at < len(order):
+            if self.row(order[self._at]).state == OPEN:
+                return order[self._at]
+            self._at += 1
+        return None
+
+    def _opened_again(self) -> int:
+        return int(_HEAD.unpack_from(self.memory, 0)[3])
 
     def any_open(self) -> bool:
         return any(self.row(batch).state == OPEN for batch in range(self.batches))
@@ -198,4 +210,5 @@ class Board:
                 if row.state == OWNED and row.owner == worker:
                     owned.append(batch)
                     self._put(batch, row._replace(state=OPEN if row.left or not row.collected else SPENT, owner=NOBODY))
+            _HEAD.pack_into(self.memory, 0, self.batches, self.slots, int(self.stopped), self._opened_again() + 1)
             return held, owned

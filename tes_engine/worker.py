@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .batch import Batch
-from .board import OWNED, Board, Row
+from .board import OWNED, SPENT, Board, Row
 from .gather import file_of, inside, top_of
 from .journal import Journal
 from .recorder import Recorder
@@ -65,6 +65,7 @@ class Worker:
         self.config.pluginmanager.register(self.recorder, "tes-recorder")
         self.batches: Dict[int, Batch] = {}
         self.helped: Set[int] = set()
+        self.unspent = list(plan.order)
         self.parent = os.getppid()
 
     def run(self, todo: List[Todo]) -> None:
@@ -100,8 +101,9 @@ class Worker:
         most, wait = 0.0, False
         if self.plan.group_by == "file":
             return best, wait
-        for batch in self.plan.order:
-            row = self.board.row(batch)
+        rows = [(batch, self.board.row(batch)) for batch in self.unspent]
+        self.unspent = [batch for batch, row in rows if row.state != SPENT]
+        for batch, row in rows:
             if (
                 row.state != OWNED
                 or row.owner == self.number
