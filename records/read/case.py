@@ -134,12 +134,17 @@ def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
         col(CaseRow.suite) == suite,
         col(AttemptRow.reused).is_(False),
     )
-    mine = (
-        select(col(AttemptRow.run_id))
+    # Asked of one run after the other, the newest first: the rows of a run lie together.
+    has_some = (
+        select(1)
+        .select_from(AttemptRow)
         .join(CaseRow, col(CaseRow.id) == col(AttemptRow.case_id))
-        .join(RunRow, col(RunRow.id) == col(AttemptRow.run_id))
-        .where(*executed)
-        .group_by(col(AttemptRow.run_id), col(RunRow.opened))
+        .where(col(AttemptRow.run_id) == col(RunRow.id), *executed)
+        .exists()
+    )
+    mine = (
+        select(col(RunRow.id))
+        .where(col(RunRow.project) == project, has_some)
         .order_by(col(RunRow.opened).desc())
         .limit(runs)
     )

@@ -19,7 +19,12 @@ def case_key(project: str, case: CaseId) -> str:
     changes few pages of it.
     """
     place = digest(project, case.suite, case.file)
-    return place[:12] + digest(place, case.classname, case.name)[:20]
+    return member_key(place, case.classname, case.name)
+
+
+def member_key(place: str, classname: str, name: str) -> str:
+    """The key of a case whose file has the digest `place`."""
+    return place[:12] + digest(place, classname, name)[:20]
 
 
 def digest(*parts: str) -> str:
@@ -32,7 +37,7 @@ class CaseRow(SQLModel, table=True):
     __table_args__ = (Index("ix_cases_project_suite", "project", "suite"),)
 
     id: str = Field(primary_key=True, sa_type=CleanText)
-    project: str = Field(foreign_key="projects.name", sa_type=CleanText)
+    project: str = Field(sa_type=CleanText)
     suite: str = Field(sa_type=CleanText)
     file: str = Field(default="", sa_type=CleanText)
     classname: str = Field(default="", sa_type=CleanText)
