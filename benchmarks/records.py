@@ -38,7 +38,8 @@ _TABLE = (
 
 
 def attempts(count: int) -> list[Attempt]:
-    """One in a hundred fails, with a message and a kilobyte of output."""
+    """As the engine tells them, two workers' one after the other. One in a hundred fails, with a message and a kilobyte
+    of output."""
     made = []
     for n in range(count):
         bad = n % 100 == 0
@@ -48,6 +49,8 @@ def attempts(count: int) -> list[Attempt]:
                 case=case,
                 status=Status.FAILED if bad else Status.PASSED,
                 seconds=n % 7 / 100,
+                started=1_795_600_000 + n / 50,
+                worker=f"gw{n % 2}",
                 message="assert 1 == 2" if bad else "",
                 output="x" * 1000 if bad else "",
             )
@@ -147,7 +150,7 @@ def _table(name: str, told: dict[str, float], count: int) -> None:
     print(f"\n{name}, {count:,} attempts in batches of {BATCH:,}")
     floor = next(iter(told.values()))
     for what, seconds in told.items():
-        rate = "" if what.startswith("first page") else f"{count / seconds:>12,.0f}/s {seconds / floor:>6.1f} x raw"
+        rate = "" if what.startswith("first page") else f"{count / seconds:>12,.0f}/s {floor / seconds:>6.2f} of raw"
         print(f"  {what:<24}{seconds:>9.3f} s{rate}")
 
 
@@ -169,6 +172,7 @@ def main() -> None:
         _table(name, told, count)
     output.parent.mkdir(parents=True, exist_ok=True)
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    machine["load"] = round(os.getloadavg()[0], 1)
     answer = {"attempts": count, "batch": BATCH, "machine": machine, "seconds": results}
     output.write_text(json.dumps(answer, indent=2) + "\n")
 
