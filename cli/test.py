@@ -21,6 +21,7 @@ from tasks.suite_run import COUNTS
 
 if TYPE_CHECKING:
     from cli.testing.screen import Display
+    from tasks.resident import Warm
 
 EXIT_INTERRUPTED = 130
 
@@ -46,16 +47,22 @@ def test(given: argparse.Namespace) -> int:
 
         if given.json:
             raise SpecError("--watch and --json do not go together", fix="leave one of them out")
-        last = watch(place.project, wish, lambda wish: _go(place.project, wish, given))
+        from tasks.resident import Warm
+
+        warm = Warm()
+        try:
+            last = watch(place.project, wish, lambda wish: _go(place.project, wish, given, warm))
+        finally:
+            warm.stop()
         return EXIT_INCONCLUSIVE if last is None else _code(last)
     return _code(_go(place.project, wish, given))
 
 
-def _go(project: str, wish: Wish, given: argparse.Namespace) -> Result:
+def _go(project: str, wish: Wish, given: argparse.Namespace, warm: Warm | None = None) -> Result:
     """One run, shown and remembered."""
     found = resolved(project)
     stream = sys.stderr if given.json else sys.stdout
-    result = Session(found, choose(project, found.python), wish, lambda: _display(stream)).go()
+    result = Session(found, choose(project, found.python), wish, lambda: _display(stream), warm).go()
     try:
         _tell(result, given)
     finally:  # also when nobody reads it any more: `tes test | head`

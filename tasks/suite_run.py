@@ -20,10 +20,11 @@ from domain.errors import MissingTool, ToolError
 from tasks.process_group import dies_with_parent, kill_group
 from tasks.state_folder import home, project_key
 from tes_engine.journal import Event, Tail
-from toolchain.engine_argv import engine_argv
+from toolchain.engine_argv import BOOT, engine_argv
 
 if TYPE_CHECKING:
     from domain.cases import SuiteReport
+    from tasks.resident import Engine, Place, Warm
     from toolchain.runners import RunRequest
 
 COUNTS = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "crashed", "flaky", "reused")
@@ -144,19 +145,28 @@ def request(job: Job) -> RunRequest:
 
 
 def run(
-    job: Job, tell: Callable[[list[Event]], None], meanwhile: Callable[[], None] = lambda: None, every: float = LOOK_S
+    job: Job,
+    tell: Callable[[list[Event]], None],
+    meanwhile: Callable[[], None] = lambda: None,
+    every: float = LOOK_S,
+    warm: Warm | None = None,
 ) -> Ended:
     """Starts a round and waits for its end. `meanwhile` is called once it has started: the place for slow imports.
 
     `tell` gets what is new in the journal, also when that is nothing, `every` so many seconds. Ctrl-C, SIGTERM and
     SIGHUP stop the suite, which keeps what it has; the second of them kills it. MissingTool or ToolError when it cannot
-    be started.
+    be started. With `warm`, an engine that has its libraries already is taken where there is one.
     """
     start = light(job) or composed(job)
+    if start.argv[1:2] != [BOOT] or job.coverage is not None:
+        warm = None
+    if warm is not None:
+        start = start._replace(argv=[*start.argv[:2], "--modules", *start.argv[2:]])
     tail = Tail(os.path.join(job.out, "journal"))
     with _listening() as heard:
         began = time.monotonic()
-        process = _spawn(job, start)
+        process = _spawn(job, start, warm)
+        heard.ends = getattr(process, "ends", None)
         try:
             meanwhile()
             timed_out = _waited(process, heard, began + float(job.suite["timeout"]), lambda: tell(_new(tail)), every)
@@ -165,6 +175,8 @@ def run(
             kill_group(process.pid, signal.SIGKILL)
             process.wait()
         tell(_new(tail))
+    if warm is not None and not heard.stops:
+        warm.prepare(job.suite["name"], _place(job, start), job.out)
     seconds = time.monotonic() - began
     stopped = heard.stops[0] if heard.stops else None
     return Ended(job, start.argv, None if timed_out else process.returncode, seconds, start.report, stopped)
@@ -178,7 +190,14 @@ def _new(tail: Tail) -> list[Event]:
         return []
 
 
-def _spawn(job: Job, start: Start) -> subprocess.Popen[bytes]:
+def _place(job: Job, start: Start) -> Place:
+    from tasks.resident import Place
+
+    environment = {**job.environment, **start.environment}
+    return Place(start.argv[0], start.cwd, tuple(sorted(environment.items())))
+
+
+def _spawn(job: Job, start: Start, warm: Warm | None = None) -> subprocess.Popen[bytes] | Engine:
     for folder in (job.out, *start.folders, *(os.path.dirname(path) for path in (*start.files, start.report) if path)):
         os.makedirs(folder, exist_ok=True)
     for path, text in start.files.items():
@@ -186,6 +205,10 @@ def _spawn(job: Job, start: Start) -> subprocess.Popen[bytes]:
             file.write(text)
     executable = start.argv[0]
     with open(os.path.join(job.out, "stdout.log"), "wb") as out, open(os.path.join(job.out, "stderr.log"), "wb") as err:
+        if warm is not None:
+            engine = warm.start(job.suite["name"], start.argv, _place(job, start), out.name, err.name)
+            if engine is not None:
+                return engine
         try:
             return subprocess.Popen(
                 start.argv,
@@ -204,7 +227,7 @@ def _spawn(job: Job, start: Start) -> subprocess.Popen[bytes]:
 
 
 def _waited(
-    process: subprocess.Popen[bytes], heard: _Heard, deadline: float, look: Callable[[], None], every: float
+    process: subprocess.Popen[bytes] | Engine, heard: _Heard, deadline: float, look: Callable[[], None], every: float
 ) -> bool:
     """Waits for the end of the process and makes it end where it must; True when that was because of its time-out."""
     timed_out, stopping = False, 0.0
@@ -224,14 +247,17 @@ def _waited(
 
 
 class _Heard:
-    """Signals, told through a pipe: a child's end ends a wait at once, too."""
+    """Signals, told through a pipe: a child's end ends a wait at once, too. `ends` is a pipe that tells that of a
+    process which is no child of ours."""
 
     def __init__(self, pipe: int) -> None:
         self.pipe = pipe
         self.stops: list[int] = []
+        self.ends: int | None = None
 
     def wait(self, seconds: float) -> None:
-        if ready.select([self.pipe], [], [], seconds)[0]:
+        pipes = [self.pipe] if self.ends is None else [self.pipe, self.ends]
+        if self.pipe in ready.select(pipes, [], [], seconds)[0]:
             self.stops += [number for number in os.read(self.pipe, 512) if number in STOPS]
 
 

@@ -30,5 +30,8 @@ def load(module: str) -> ModuleType:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--resident"]:
+        del sys.path[0]
+        sys.exit(load("resident").serve())
     sys.path[0] = os.getcwd()
     sys.exit(load("main").main(sys.argv[1:]))

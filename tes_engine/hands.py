@@ -123,7 +123,12 @@ def _forked(foreman: Any, hand: Hand, base: Optional[str]) -> int:
     temporary(config, base, hand.number)
     journal = Journal(os.path.join(options.out, "journal"), hand.name)
     with worker_coverage(config):
-        return work(foreman.session, foreman.plan, foreman.board, journal, hand.number, hand.todo)
+        code = work(foreman.session, foreman.plan, foreman.board, journal, hand.number, hand.todo)
+    if options.modules:
+        from .preload import tell
+
+        tell(options.out, options.environment)
+    return code
 
 
 def work(session: Any, plan: Any, board: Any, journal: Journal, number: int, todo: List[Todo]) -> int:

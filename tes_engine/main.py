@@ -22,6 +22,7 @@ INTERRUPTED = 2
 def main(argv: List[str]) -> int:
     """Runs pytest with the engine's plugins. Returns pytest's exit code, or NO_PYTEST."""
     options = parse(argv)
+    options.environment = dict(os.environ)
     try:
         import pytest
     except ImportError as error:

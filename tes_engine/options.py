@@ -30,6 +30,7 @@ def parse(argv: List[str]) -> argparse.Namespace:
     parser.add_argument("--coverage", help="configuration of coverage.py; its data goes to OUT/coverage")
     parser.add_argument("--impact", action="store_true", help="record what each case executes, in OUT/impact")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--modules", action="store_true", help=argparse.SUPPRESS)
     split = argv.index("--") if "--" in argv else len(argv)
     options = parser.parse_args(argv[:split])
     options.arguments = argv[split + 1 :]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cli.testing.progress import Progress
     from cli.testing.screen import Display
     from domain.cases import SuiteReport
+    from tasks.resident import Warm
     from tasks.impact import Selection
 
 
@@ -58,7 +59,15 @@ class Result(NamedTuple):
 class Session:
     """Runs suites of one project and shows them on a display."""
 
-    def __init__(self, found: Resolved, python: Chosen, wish: Wish, open_display: Callable[[], Display]) -> None:
+    def __init__(
+        self,
+        found: Resolved,
+        python: Chosen,
+        wish: Wish,
+        open_display: Callable[[], Display],
+        warm: Warm | None = None,
+    ) -> None:
+        self.warm = warm
         self.found, self.python, self.wish = found, python, wish
         self.open_display = open_display
         self.display: Display | None = None
@@ -169,7 +178,7 @@ class Session:
         return {**surroundings(self.python), **suite["environment"]}
 
     def _round(self, job: Job, watch: _Watch) -> Ended:
-        ended = run(job, watch.tell, watch.prepare)
+        ended = run(job, watch.tell, watch.prepare, warm=self.warm)
         self.entry.suites[job.suite["name"]].append(ended)
         return ended
 

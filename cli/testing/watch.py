@@ -1,7 +1,7 @@
 """`tes test --watch`: again whenever a file changes, what failed and what the change touches first.
 
-A run is whatever `go` does with a wish: today a fresh engine each time. A resident parent that has imported what has
-not changed would take its place behind that same function, and must never do so for a verdict in CI.
+A run is whatever `go` does with a wish. Behind it, `tasks.resident` has a process that has imported the libraries,
+which is never used for a verdict in CI.
 """
 
 from __future__ import annotations
