@@ -35,18 +35,23 @@ class Recorder:
         self.reports: List[Any] = []
         self.raised: Optional[BaseException] = None
         self.hidden: List[Any] = []
+        self.failed: List[Any] = []
         self.setup = 0.0
         self.failures = 0
 
     def take(self, item: Any, number: int, batch: int) -> Event:
         """A case begins: the event that says so."""
         self.case, self.number, self.batch, self.began = item.nodeid, number, batch, time.time()
-        self.reports, self.hidden = [], []
+        self.reports, self.hidden, self.failed = [], [], []
         return {"e": "start", "id": self.case, "n": number, "t": round(self.began, 6), "w": self.worker, "b": batch}
 
     def done(self, item: Any) -> List[Event]:
         """The case is over: its results, one an attempt, and what is suspicious about them."""
         events: List[Event] = []
+        for report in self.failed:
+            if report.outcome not in ("failed", "rerun"):
+                text = f"{self.case} failed and a plugin changed its report into {report.outcome} afterwards"
+                events.append({"e": "problem", "text": text})
         for report in self.hidden:
             if report not in self.reports:
                 events.append(self._result(item, [report]))
@@ -99,6 +104,8 @@ class Recorder:
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.nodeid == self.case:
             self.reports.append(report)
+            if report.outcome == "failed":
+                self.failed.append(report)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
@@ -120,10 +127,10 @@ class Recorder:
             self.raised = None
         if report.outcome == "failed":
             self.hidden.append(report)
-        elif raised is not None and report.outcome == "passed" and not _is_skip(raised):
+        elif raised is not None and report.outcome in ("passed", "skipped") and not _is_skip(raised):
             if getattr(report, "wasxfail", None) is None:
-                text = f"{self.case} raised {type(raised).__name__} and a plugin reported that it passed"
-                self.journal.write({"e": "problem", "text": text})
+                text = f"{self.case} raised {type(raised).__name__} and a plugin reported that it {report.outcome}"
+                self.journal.write({"e": "problem", "text": text.replace("it skipped", "it was skipped")})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: Any) -> None:

@@ -242,7 +242,11 @@ class Worker:
             self.board.begin(self.number)
             self.journal.write(start)
             nextitem = item if attempt < number + repeats else following
-            self.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            try:
+                self.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+            finally:
+                if not self.journal.mine():
+                    os._exit(0)  # a child that the test forked and let go on: it is not to touch the board
             self.journal.write(*self.recorder.done(item))
 
     def _tear_down(self, item: Any) -> None:

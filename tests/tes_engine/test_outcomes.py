@@ -163,3 +163,29 @@ def test_a_folder_given_by_name_and_a_file_within_run_each_case_once(project: Pa
     write(project, {"tests/test_a.py": "def test_a(): pass\n", "tests/sub/test_b.py": "def test_b(): pass\n"})
     run = engine(project, arguments=("tests", "tests/sub/test_b.py"))
     assert run.attempts == [("tests/sub/test_b.py::test_b", 1, "passed"), ("tests/test_a.py::test_a", 1, "passed")]
+
+
+def test_a_child_that_a_test_forks_and_lets_go_on_has_no_say(tmp_path: Path) -> None:
+    text = "import os, time\ndef test_f():\n    if os.fork():\n        time.sleep(0.3)\n        assert False\n"
+    write(tmp_path / "p", {"test_a.py": text + "def test_after(): pass\n"})
+    run = engine(tmp_path / "p")
+    assert run.attempts == [("test_a.py::test_after", 1, "passed"), ("test_a.py::test_f", 1, "failed")]
+
+
+@pytest.mark.parametrize(
+    "hook, problem",
+    [
+        ("def pytest_runtest_logreport(report):\n    report.outcome = 'passed'\n", "changed its report into passed"),
+        (
+            "import pytest\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item, call):\n"
+            "    report = (yield).get_result()\n    if report.failed:\n"
+            "        report.outcome, report.longrepr = 'skipped', ('a', 1, 'b')\n",
+            "a plugin reported that it was skipped",
+        ),
+    ],
+    ids=["changed after it was reported", "into a skip"],
+)
+def test_a_failure_that_a_plugin_makes_disappear_is_a_problem(tmp_path: Path, hook: str, problem: str) -> None:
+    write(tmp_path / "p", {"conftest.py": hook, "test_a.py": "def test_a(): pass\ndef test_b(): assert False\n"})
+    run = engine(tmp_path / "p")
+    assert [text for text in run.problems if problem in text and "test_b" in text]

@@ -99,7 +99,10 @@ class _Reader:
         kind = event["e"]
         if kind == "result":
             self.started.pop(source, None)
-            self.attempts.setdefault((event["id"], event["n"]), self._attempt(event))
+            attempt = self._attempt(event)
+            # Told twice and not alike: a failure is not undone by another's success.
+            if not self.attempts.setdefault((event["id"], event["n"]), attempt).status.bad and attempt.status.bad:
+                self.attempts[event["id"], event["n"]] = attempt
         elif kind == "start":
             self.started[source] = event["id"]
         elif kind == "file":
