@@ -28,6 +28,7 @@ def measured(root: Path, warm: Warm | None) -> dict[str, float]:
     suite = Suite(name="unit", framework="pytest", paths=["."], workers=1).model_dump(mode="json")
     first, whole = [], []
     for number in range(ROUNDS):
+        assert warm is None or warm.residents["unit"].ready(), "a fresh engine would be measured"
         out = tempfile.mkdtemp(dir=root.parent)
         began = time.perf_counter()
         seen: list[float] = []

@@ -154,7 +154,8 @@ class Warm:
         before = self.residents.get(suite)
         if before is not None:
             kept = before.place == place and before.state in ("starting", "ready", "refused")
-            if kept and before.names >= names.keys() and suite not in self.never:
+            # A few more, those of the resident itself say, are not worth another start.
+            if kept and len(names.keys() - before.names) * 20 <= len(before.names) and suite not in self.never:
                 return
             before.stop()
             del self.residents[suite]
