@@ -18,7 +18,8 @@ class Batch:
 
     def __init__(self, items: Sequence[Any], group_by: str, expected: Mapping[str, float], dominates: bool) -> None:
         self.items = list(items)
-        names = "\0".join(item.nodeid for item in self.items)
+        tell_apart(self.items)
+        names = "\0".join(map(name_of, self.items))
         self.digest = int.from_bytes(blake2b(names.encode("utf-8", "surrogatepass"), digest_size=7).digest(), "big")
         self.groups = together(self.items, group_by)
         if dominates and expected:
@@ -27,6 +28,20 @@ class Batch:
     def setup_shared(self) -> bool:
         """Whether its cases share a fixture of their module: then two workers set it up twice."""
         return any(_scope_of(item, ("module", "package")) for item in self.items)
+
+
+def tell_apart(items: Sequence[Any]) -> None:
+    """Collectors of a project's own may give two cases the same node id: the second is called `... (#2)`."""
+    seen: Dict[str, int] = {}
+    for item in items:
+        count = seen[item.nodeid] = seen.get(item.nodeid, 0) + 1
+        if count > 1:
+            item._tes_name = f"{item.nodeid} (#{count})"
+
+
+def name_of(item: Any) -> str:
+    """A case's node id, or what it is called where another has the same."""
+    return getattr(item, "_tes_name", None) or str(item.nodeid)
 
 
 def together(items: Sequence[Any], group_by: str) -> List[Group]:

@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
+from .batch import name_of
 from .journal import Event, Journal
 
 TEXT = 64 * 1024
@@ -29,7 +30,7 @@ class Recorder:
     def __init__(self, config: Any, journal: Journal, worker: str) -> None:
         self.config, self.journal, self.worker = config, journal, worker
         self.verbatim = wants_every_report(config)
-        self.case = ""
+        self.case = self.node = ""
         self.number, self.batch = 1, -1
         self.began = 0.0
         self.reports: List[Any] = []
@@ -41,7 +42,8 @@ class Recorder:
 
     def take(self, item: Any, number: int, batch: int) -> Event:
         """A case begins: the event that says so."""
-        self.case, self.number, self.batch, self.began = item.nodeid, number, batch, time.time()
+        self.case, self.number, self.batch, self.began = name_of(item), number, batch, time.time()
+        self.node = item.nodeid
         self.reports, self.hidden, self.failed = [], [], []
         return {"e": "start", "id": self.case, "n": number, "t": round(self.began, 6), "w": self.worker, "b": batch}
 
@@ -102,7 +104,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.nodeid == self.case:
+        if report.nodeid == self.node:
             self.reports.append(report)
             if report.outcome == "failed":
                 self.failed.append(report)
@@ -117,7 +119,7 @@ class Recorder:
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
         outcome: Any = yield
-        if outcome.excinfo is not None or item.nodeid != self.case:
+        if outcome.excinfo is not None or item.nodeid != self.node:
             return
         report = outcome.get_result()
         raised = call.excinfo.value if call.excinfo is not None else None
@@ -128,7 +130,7 @@ class Recorder:
         if report.outcome == "failed":
             self.hidden.append(report)
         elif raised is not None and report.outcome in ("passed", "skipped") and not _is_skip(raised):
-            if getattr(report, "wasxfail", None) is None:
+            if getattr(report, "wasxfail", None) is None or not _expected(item, raised):
                 text = f"{self.case} raised {type(raised).__name__} and a plugin reported that it {report.outcome}"
                 self.journal.write({"e": "problem", "text": text.replace("it skipped", "it was skipped")})
 
@@ -248,6 +250,11 @@ def texts(status: str, reports: List[Any]) -> Dict[str, str]:
         outputs.extend(f"--- {title} ---\n{content}" for title, content in reports[-1].sections if content)
     found = {"msg": cut("\n".join(messages)), "out": cut("\n".join(outputs))}
     return {key: text for key, text in found.items() if text}
+
+
+def _expected(item: Any, raised: BaseException) -> bool:
+    """Whether somebody who wrote the test said that it fails: by a mark, or by calling pytest.xfail()."""
+    return item.get_closest_marker("xfail") is not None or type(raised).__name__ == "XFailed"
 
 
 def _is_skip(raised: BaseException) -> bool:

@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from .batch import Batch
+from .batch import Batch, name_of
 from .board import OWNED, SPENT, Board, Row
 from .gather import file_of, inside, top_of
 from .journal import Journal
@@ -147,11 +147,11 @@ class Worker:
         if batch is None:
             return
         items = batch.items if one.group is None else batch.groups[one.group]
-        items = [item for item in items if item.nodeid not in self.plan.done]
+        items = [item for item in items if name_of(item) not in self.plan.done]
         if one.only is not None:
             wanted = set(one.only)
-            items = [item for item in items if item.nodeid in wanted]
-            missing = wanted - {item.nodeid for item in batch.items}
+            items = [item for item in items if name_of(item) in wanted]
+            missing = wanted - {name_of(item) for item in batch.items}
             if missing:
                 text = f"{sorted(missing)[0]} was there before and is not collected now"
                 self.journal.write({"e": "problem", "text": text})
@@ -200,7 +200,7 @@ class Worker:
         return items
 
     def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> None:
-        items = [item for item in group if item.nodeid not in self.plan.done]
+        items = [item for item in group if name_of(item) not in self.plan.done]
         began, setup = time.perf_counter(), 0.0
 
         def following() -> Any:
@@ -226,7 +226,7 @@ class Worker:
         longest = 0.0
         for position, item in enumerate(items):
             last = position + 1 == len(items)
-            self._one(number, item, following() if last else items[position + 1], numbers.get(item.nodeid, 1))
+            self._one(number, item, following() if last else items[position + 1], numbers.get(name_of(item), 1))
             longest = max(longest, self.recorder.setup)
             if self.session.shouldfail or self.session.shouldstop:
                 raise Stop(self.session.shouldfail or self.session.shouldstop)

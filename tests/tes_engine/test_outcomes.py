@@ -189,3 +189,30 @@ def test_a_failure_that_a_plugin_makes_disappear_is_a_problem(tmp_path: Path, ho
     write(tmp_path / "p", {"conftest.py": hook, "test_a.py": "def test_a(): pass\ndef test_b(): assert False\n"})
     run = engine(tmp_path / "p")
     assert [text for text in run.problems if problem in text and "test_b" in text]
+
+
+def test_two_cases_of_the_same_name_are_two_cases(project: Path) -> None:
+    conftest = """
+        import pytest
+        def pytest_collect_file(file_path, parent):
+            if file_path.suffix == ".list":
+                return Lines.from_parent(parent, path=file_path)
+        class Lines(pytest.File):
+            def collect(self):
+                for line in self.path.read_text().split():
+                    yield Line.from_parent(self, name="same", word=line)
+        class Line(pytest.Item):
+            def __init__(self, *, word, **more):
+                super().__init__(**more)
+                self.word = word
+            def runtest(self): assert self.word != "bad"
+        """
+    write(project, {"conftest.py": conftest, "a.list": "good bad good", "test_a.py": "def test_a(): pass\n"})
+    run = engine(project)
+    assert run.outcomes == {
+        "a.list::same": "passed",
+        "a.list::same (#2)": "failed",
+        "a.list::same (#3)": "passed",
+        "test_a.py::test_a": "passed",
+    }
+    assert run.code == 1 and run.problems == []

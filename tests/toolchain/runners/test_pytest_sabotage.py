@@ -48,6 +48,14 @@ def pytest_runtest_call(item):
     outcome = yield
     outcome.force_result(None)
 """
+EXPECT = """
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        report.outcome, report.wasxfail = "skipped", "as I said"
+"""
 SILENCE = """
 def pytest_runtest_protocol(item, nextitem):
     return True
@@ -134,6 +142,11 @@ SABOTAGE: dict[str, tuple[dict[str, str], Outcome, str]] = {
         {"conftest.py": CATCH_CALL, "test_a.py": FAILING},
         Outcome.INCONCLUSIVE,
         "test_a.py::test_bad raised AssertionError and a plugin reported that it passed",
+    ),
+    "a plugin calls a failure expected": (
+        {"conftest.py": EXPECT, "test_a.py": FAILING},
+        Outcome.INCONCLUSIVE,
+        "test_a.py::test_bad raised AssertionError and a plugin reported that it was skipped",
     ),
     "a plugin runs nothing": (
         {"conftest.py": SILENCE, "test_a.py": GOOD},
