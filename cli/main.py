@@ -133,6 +133,16 @@ def _runs(given: argparse.Namespace) -> int:
     return 0
 
 
+def _memory(name: str) -> Verb:
+    def verb(given: argparse.Namespace) -> int:
+        from cli import memory
+
+        code: int = getattr(memory, name)(given)
+        return code
+
+    return verb
+
+
 def _show(given: argparse.Namespace) -> int:
     from cli.records_view import show
 
@@ -236,6 +246,32 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
     one = add("show", "Show one run.", "tes show 3f2a", _show)
     one.add_argument("run", help="the run's id, or how it begins")
+
+    def of_cases(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--suite", help="of this suite only")
+        one.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
+
+    one = add("flaky", "List cases that failed lately: flaky, broken, or unknown.", "tes flaky .", _memory("flaky"))
+    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+    of_cases(one)
+    one = add("slowest", "List the cases that take longest.", "tes slowest . --limit 5", _memory("slowest"))
+    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+    of_cases(one)
+    one = add(
+        "quarantine",
+        "Set flaky cases aside for a time, list them, or take them back.",
+        'tes quarantine add test_login --owner ann --reason "races with the clock" --issue SHOP-7 --until 2027-01-31',
+        _memory("quarantine"),
+    )
+    one.add_argument("what", choices=("list", "add", "release"), help="what to do")
+    one.add_argument("case", nargs="?", help="its node id, or its name; for add and release")
+    one.add_argument("--project", default=".", help="the project's folder (default: here)")
+    one.add_argument("--suite", help="the case's suite, where several have one of that name")
+    one.add_argument("--owner", help="who answers for it; for add")
+    one.add_argument("--reason", help="why it is set aside; for add")
+    one.add_argument("--issue", help="where it is worked on: a link or a number; for add")
+    one.add_argument("--until", metavar="DAY", help="its last day, such as 2027-01-31; for add")
+    one.add_argument("--why", default="released by hand", help="for release")
 
     one = add("init", "Write a commented tes.yaml of what is detected.", "tes init .", _init, json=False)
     one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")

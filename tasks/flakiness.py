@@ -10,14 +10,15 @@ from pathlib import Path
 from prefect.artifacts import acreate_table_artifact
 
 from domain.cases import CaseId
-from domain.flakiness import Assessment, State, assess
+from domain.flakiness import Assessment, State
 from domain.quarantine import Entry, day, proved_stable, suggested
 from domain.spec import Quarantine
 from domain.verdict import Value
 from records.read.failure import failure_clusters
-from records.read.history import counted, histories, suspects
+from records.read.history import counted, histories
 from records.read.quarantine import Held, quarantines
 from records.write.quarantine import quarantine, release
+from tasks.case_memory import assessed, ranked
 from tasks.kinds import act, observe
 from tasks.publish import in_prefect, key
 from tasks.run import actor
@@ -25,7 +26,6 @@ from tasks.spec_file import load_spec
 
 OWNER = "the daily look"
 SHOWN = 200
-_ORDER = (State.BROKEN, State.FLAKY, State.UNKNOWN, State.STABLE)
 
 
 class Line(Value):
@@ -52,18 +52,6 @@ class Look(Value):
     def count(self, state: State) -> int:
         """How many of them are in that state."""
         return sum(line.state is state for line in self.lines)
-
-
-def assessed(project: str, suite: str | None = None, *, limit: int = 1000) -> dict[CaseId, Assessment]:
-    """Every case that failed in the project's latest runs, and what its history says."""
-    found = suspects(project, suite, limit=limit)
-    seen = histories(project, (one.id for one in found))
-    return {one.case: assess(seen[one.id]) for one in found}
-
-
-def ranked(found: Mapping[CaseId, Assessment]) -> list[CaseId]:
-    """The worst first: broken, then flaky by the rate that is sure."""
-    return sorted(found, key=lambda case: (_ORDER.index(found[case].state), -found[case].low, str(case)))
 
 
 @observe("flakiness of {project}")

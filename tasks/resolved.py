@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tasks.state_folder import home, project_key, read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
 # Our own code whose change may change the answer.
 _CODE = ("domain", "tasks/spec_file.py", "tasks/resolved.py", "toolchain/runners")
 # Of the hidden names, those that `domain.detection` looks at.
@@ -25,13 +25,15 @@ _YOUNG = 0.05
 
 
 class Resolved(NamedTuple):
-    """`suites` are `domain.spec.Suite` as JSON, None when the project has none; `remarks` are for a person."""
+    """`suites` are `domain.spec.Suite` as JSON, None when the project has none; `remarks` are for a person.
+    `quarantine` is `domain.spec.Quarantine` as JSON."""
 
     project: str
     name: str
     python: str | None
     suites: list[dict[str, Any]] | None
     remarks: list[str]
+    quarantine: dict[str, Any]
 
 
 def resolved(project: str) -> Resolved:
@@ -123,4 +125,5 @@ def _read(project: str) -> tuple[Resolved, dict[str, list[int] | None], dict[str
     remarks = [f"detected  {one}" for one in loaded.detected if one.startswith("tests.suites")]
     remarks += [f"warning   {one}" for one in loaded.warnings]
     suites = None if tests.suites is None else [suite.model_dump(mode="json") for suite in tests.suites]
-    return Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks), files, folders
+    rule = tests.quarantine.model_dump(mode="json")
+    return Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks, rule), files, folders

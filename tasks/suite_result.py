@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from domain.cases import Attempt, CaseId, SuiteReport, final, judge
 from domain.verdict import Verdict
@@ -50,9 +51,23 @@ def reported(suite: str, rounds: Sequence[Ended]) -> SuiteReport | None:
     return report
 
 
-def judged(report: SuiteReport) -> Verdict:
-    """The verdict of `domain.cases.judge`."""
-    return judge(report)
+def judged(report: SuiteReport, project: str = "", rule: Mapping[str, Any] | None = None) -> Verdict:
+    """The verdict of `domain.cases.judge`, less what the project's quarantine sets aside.
+
+    The records are asked only where a case is bad. Where they do not answer nothing is set aside, and that is said.
+    """
+    if not project or not bad(report):
+        return judge(report)
+    from domain.errors import Unavailable
+    from domain.spec import Quarantine
+    from tasks.case_memory import aside
+
+    try:
+        return judge(report, quarantined=aside(project, Quarantine.model_validate(rule or {}), report))
+    except Unavailable as error:
+        verdict = judge(report)
+        told = f"the quarantine could not be asked: {error.message}"
+        return verdict.model_copy(update={"reasons": (*verdict.reasons, told)})
 
 
 def counts(reports: Sequence[SuiteReport]) -> dict[str, int]:

@@ -138,7 +138,7 @@ class Session:
         watch.learn(report)
         if planned is not None and planned.run is not None:
             report = with_reused(report, planned.attempts(name))
-        verdict = judged(report)
+        verdict = judged(report, self.found.name, self.found.quarantine)
         outcome, reasons = verdict.outcome, list(verdict.reasons)
         if job.coverage is not None and not ended.stopped:
             said = coverage.verdict(suite, job.root, job.out, whole=report.complete)
