@@ -35,6 +35,9 @@ FIELDS = {
     "root": "its folder",
     "run": "the run's id in the records",
     "reports": "the folder with journals, logs and reports of the run",
+    "misses": "with `--changed --all`: how many quoted results would have been wrong; otherwise null",
+    "missed": "their ids",
+    "compared": "how many would have been quoted: what `misses` is out of; 0 when nothing was recorded",
     "suites": "for each: `name`, `framework`, `outcome`, `reasons`, `counts`, `duration_s`, `workers`, `complete`, "
     "`deselected`, `problems`, `notes`",
     "cases": "with `--cases`, for each: `id`, `suite`, `file`, `classname`, `name`, `status`, `seconds`, `message`, "
@@ -50,6 +53,7 @@ def lines(result: Result) -> Iterator[Line]:
             yield from _flaky(tested.report)
             yield from _slow(tested.report)
             yield from ((f"note      {note}", "dim") for note in tested.report.notes)
+    yield from _missed(result)
     if any(tested.report is not None for tested in result.suites):
         yield f"reports   {result.entry.folder}", "dim"
     for tested in result.suites if len(result.suites) > 1 else ():
@@ -60,6 +64,39 @@ def lines(result: Result) -> Iterator[Line]:
     elif result.outcome == "FAIL":
         yield from ((f"why       {reason}", "red") for reason in _beyond_cases(result))
     yield _verdict(result), COLOUR[result.outcome]
+
+
+def _missed(result: Result) -> Iterator[Line]:
+    """Where everything ran with `--changed --all`: what selection would have missed."""
+    told_of = comparison(result)
+    if told_of["misses"] is None:
+        return
+    yield (
+        f"changed   {told_of['misses']} of {told_of['compared']} results that would have been quoted are others now",
+        "red" if told_of["misses"] else "dim",
+    )
+    yield from ((f"missed    {case}", "red") for case in told_of["missed"][:LISTED])
+
+
+def comparison(result: Result) -> dict[str, Any]:
+    """`misses`, `missed` and `compared` of `--json`, over all suites in which everything ran to be compared.
+
+    A case that was not seen at all (its run was cut short) is not compared. `misses` is None where none was.
+    """
+    from domain.cases import final
+
+    asked, compared, missed = False, 0, []
+    for tested in result.suites:
+        if tested.planned is None or tested.planned.run is not None or tested.report is None:
+            continue
+        asked = True
+        last = final(tested.report.attempts)
+        for before in tested.planned.attempts(tested.suite["name"]):
+            if before.case in last:
+                compared += 1
+                if last[before.case].status is not before.status:
+                    missed.append(str(before.case))
+    return {"misses": len(missed) if asked else None, "missed": missed, "compared": compared}
 
 
 def _beyond_cases(result: Result) -> Iterator[str]:
@@ -140,6 +177,7 @@ def as_json(result: Result, *, cases: bool) -> dict[str, Any]:
         "root": result.entry.root,
         "run": result.entry.run,
         "reports": result.entry.folder,
+        **comparison(result),
         "suites": [_suite(tested) for tested in result.suites],
     }
     if cases:

@@ -50,6 +50,24 @@ def test_only_what_a_change_touches_runs_and_the_rest_is_shown_as_reused(project
     assert code == 1 and told["counts"]["reused"] == 0
 
 
+def test_what_selection_would_have_missed_is_a_number_with_names(project: Path) -> None:
+    """A file outside of the project is what nobody sees."""
+    outside = project.parent / "outside.txt"
+    outside.write_text("1")
+    (project / "test_a.py").write_text(
+        f"def test_a(): assert open({str(outside)!r}).read() == '1'\ndef test_b(): ...\n"
+    )
+    _, told = result(project, "--changed", "--all")
+    assert (told["misses"], told["compared"]) == (0, 0)
+    outside.write_text("2")
+    _, told = result(project, "--changed")
+    assert told["misses"] is None and told["counts"]["reused"] == 2
+    code, told = result(project, "--changed", "--all")
+    assert code == 1 and (told["misses"], told["compared"]) == (1, 2) and told["missed"] == ["test_a.py::test_a"]
+    outside.write_text("1")
+    assert "changed   0 of 1 results that would have been quoted" in tes(project, "--changed", "--all").stdout
+
+
 def test_nothing_slow_is_loaded_when_nothing_changed(project: Path) -> None:
     (project / "test_shop.py").write_text("def test_a(): ...\n")
     assert tes(project, "--changed").returncode == 0

@@ -18,7 +18,7 @@ ALL = definitions()
 def test_the_deployments_that_the_documentation_names_are_there() -> None:
     stages = {f"{flow}/default" for flow in ("build", "scan", "execution", "shard", "load")}
     places = {f"{flow}/{place}" for flow in ("release", "deploy", "rollback") for place in ("staging", "production")}
-    nights = {"execution/nightly", "flakiness/daily"}
+    nights = {"execution/nightly", "selection/nightly", "flakiness/daily"}
     assert {one.full_name for one in ALL} == stages | places | nights
     assert len(ALL) == len(stages | places | nights)
 
@@ -45,7 +45,7 @@ def test_a_deployment_named_for_an_environment_goes_there() -> None:
 
 def test_what_runs_at_night_has_a_schedule_and_nothing_else_has() -> None:
     scheduled = {one.full_name: one.schedules for one in ALL if one.schedules}
-    assert set(scheduled) == {"execution/nightly", "flakiness/daily"}
+    assert set(scheduled) == {"execution/nightly", "selection/nightly", "flakiness/daily"}
     assert all(len(one) == 1 and one[0].active and one[0].timezone == "UTC" for one in scheduled.values())
 
 
