@@ -57,8 +57,8 @@ def parse(ran: Ran) -> Verdict:
     if ran.exit_code != told.outcome.exit_code or len(told.missed) != (told.misses or 0):
         return silent(GATE, f"tes test contradicts itself: exit code {ran.exit_code} and {told.outcome}")
     if told.misses is None:
-        reasons = ("no suite's selection could be compared",)
-        return Verdict(gate=GATE, outcome=told.outcome, reasons=(*told.reasons, *reasons))
+        nothing = "no suite's selection could be compared"
+        return Verdict(gate=GATE, outcome=told.outcome, reasons=(*told.reasons, nothing))
     reasons = (f"selection would have missed {told.misses} of {told.compared} results", *told.missed[:SHOWN])
     metrics = {"misses": float(told.misses), "compared": float(told.compared)}
     return Verdict(gate=GATE, outcome=told.outcome, reasons=(*told.reasons, *reasons), metrics=metrics)
