@@ -59,6 +59,9 @@ class Surface:
         pluginmanager.add_hookspecs(Hooks)
 
     def pytest_configure(self, config: Any) -> None:
+        if not config.pluginmanager.hasplugin("cacheprovider"):
+            # We say where its cache goes; a project that has switched it off must not be warned of an unknown option.
+            config._parser.addini("cache_dir", "of the cache that is switched off", default="")
         config.addinivalue_line("markers", "xdist_group(name): run the cases of a group on the same worker")
 
     @pytest.fixture(scope="session")

@@ -216,3 +216,10 @@ def test_two_cases_of_the_same_name_are_two_cases(project: Path) -> None:
         "test_a.py::test_a": "passed",
     }
     assert run.code == 1 and run.problems == []
+
+
+def test_a_project_without_the_cache_is_not_warned_of_where_it_would_be(project: Path) -> None:
+    ini = "[pytest]\naddopts = -p no:cacheprovider\nfilterwarnings = error\n"
+    write(project, {"pytest.ini": ini, "test_a.py": "def test_a(): pass\n"})
+    run = engine(project, arguments=("-o", "cache_dir=elsewhere"))
+    assert run.outcomes == {"test_a.py::test_a": "passed"} and run.code == 0
