@@ -83,12 +83,12 @@ def comparison(result: Result) -> dict[str, Any]:
 
     A case that was not seen at all (its run was cut short) is not compared. `misses` is None where none was.
     """
-    from domain.cases import final
-
     asked, compared, missed = False, 0, []
     for tested in result.suites:
         if tested.planned is None or tested.planned.run is not None or tested.report is None:
             continue
+        from domain.cases import final  # pydantic: not where everything is quoted
+
         asked = True
         last = final(tested.report.attempts)
         for before in tested.planned.attempts(tested.suite["name"]):
