@@ -34,6 +34,7 @@ def flaky(given: argparse.Namespace) -> int:
             "suite": case.suite,
             "state": found[case].state.value,
             "why": list(found[case].reasons),
+            "passed_on_retry": found[case].on_retry,
             "quarantined_until": until.get(case),
         }
         for case in ranked(found)

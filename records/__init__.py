@@ -12,7 +12,7 @@ from records.read.history import Known, counted, find_cases, histories, known_am
 from records.read.page import Page
 from records.read.quarantine import Held, quarantines
 from records.read.release import RolloutDetail, releases, rollout, rollouts
-from records.read.run import RunDetail, abandoned, findings, projects, run, runs, state
+from records.read.run import RunDetail, abandoned, findings, has_project, projects, run, runs, state
 from records.read.stage import reusable
 from records.read.trend import Point, Slow, slowest, trend
 from records.schema import migrate
@@ -52,6 +52,7 @@ __all__ = [
     "failure_clusters",
     "find_cases",
     "findings",
+    "has_project",
     "histories",
     "invalidate",
     "known_among",

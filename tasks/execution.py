@@ -74,8 +74,10 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)
         before = await recording.trend(run, suite.name)
         title = f"{run.project}: {suite.name}"
-        evidence += await asyncio.to_thread(test_reports.evidence, [report], [verdict], out, trend=before, title=title)
-        payload = await asyncio.to_thread(test_reports.payload, [report])
+        evidence += await asyncio.to_thread(
+            test_reports.evidence, [report], [verdict], out, trend=before, quarantined=aside.cases, title=title
+        )
+        payload = await asyncio.to_thread(test_reports.payload, [report], quarantined=aside.cases)
         if suite.coverage is not None:
             payload |= {"coverage": [str(one.out / "coverage") for one in finished], "whole": report.complete}
         return verdict.model_copy(update={"evidence": evidence}), payload

@@ -29,12 +29,14 @@ SHOWN = 200
 
 
 class Line(Value):
-    """One case: its state with the reasons, and what became of its quarantine today."""
+    """One case: its state with the reasons, in how many runs it passed only on retry, and what became of its quarantine
+    today."""
 
     case: CaseId
     state: State
     reasons: tuple[str, ...]
     low: float = 0.0
+    on_retry: int = 0
     until: str = ""
     done: str = ""
 
@@ -98,6 +100,7 @@ def _kept_up(project: str, rule: Quarantine, found: Mapping[CaseId, Assessment],
             state=found[case].state,
             reasons=found[case].reasons,
             low=found[case].low,
+            on_retry=found[case].on_retry,
             until=until.get(case, ""),
             done=done.get(case, "suggested for quarantine" if case in wanted else ""),
         )
@@ -128,6 +131,7 @@ async def published(look: Look) -> None:
             "suite": line.case.suite,
             "state": line.state.value,
             "why": "; ".join(line.reasons),
+            "passed on retry": line.on_retry,
             "quarantine": line.done or (f"until {line.until}" if line.until else ""),
         }
         for line in look.lines[:SHOWN]

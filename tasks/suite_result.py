@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.cases import Attempt, CaseId, SuiteReport, final, judge
+from domain.cases import Attempt, CaseId, SetAside, SuiteReport, final, judge
 from domain.verdict import Verdict
 from tasks.suite_run import COUNTS, Ended, Job, parsed
 
@@ -51,23 +51,23 @@ def reported(suite: str, rounds: Sequence[Ended]) -> SuiteReport | None:
     return report
 
 
-def judged(report: SuiteReport, project: str = "", rule: Mapping[str, Any] | None = None) -> Verdict:
-    """The verdict of `domain.cases.judge`, less what the project's quarantine sets aside.
+def judged(report: SuiteReport, project: str = "", rule: Mapping[str, Any] | None = None) -> tuple[Verdict, SetAside]:
+    """The verdict of `domain.cases.judge`, less what the project's quarantine sets aside, and what that is.
 
     The records are asked only where a case is bad. Where they do not answer nothing is set aside, and that is said.
     """
     if not project or not bad(report):
-        return judge(report)
-    from domain.errors import Unavailable
+        return judge(report), SetAside()
+    from domain.errors import TesError
     from domain.spec import Quarantine
     from tasks.case_memory import aside
 
     try:
-        return judge(report, quarantined=aside(project, Quarantine.model_validate(rule or {}), report))
-    except Unavailable as error:
-        verdict = judge(report)
-        told = f"the quarantine could not be asked: {error.message}"
-        return verdict.model_copy(update={"reasons": (*verdict.reasons, told)})
+        found = aside(project, Quarantine.model_validate(rule or {}), report)
+    except TesError as error:
+        # Whatever is wrong with the records, the tests have run: a verdict without quarantine is the strict one.
+        found = SetAside(reasons=(f"the quarantine could not be asked: {error.message}",))
+    return judge(report, quarantined=found), found
 
 
 def counts(reports: Sequence[SuiteReport]) -> dict[str, int]:

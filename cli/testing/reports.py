@@ -25,12 +25,19 @@ def write(result: Result, html: str | None, junit: str | None) -> list[str]:
 
     reports = [reported(tested) for tested in result.suites]
     verdicts = [Verdict.model_validate(tested.verdict) for tested in result.suites]
+    quarantined = {case for tested in result.suites if tested.aside for case in tested.aside.cases}
     folder = Path(result.entry.folder)
     title = result.entry.project
     files = []
     try:
         written = test_reports.write(
-            reports, verdicts, folder, html=html is not None, junit=junit is not None, title=title
+            reports,
+            verdicts,
+            folder,
+            html=html is not None,
+            junit=junit is not None,
+            quarantined=quarantined,
+            title=title,
         )
         for name, wanted in (("html", html), ("junit", junit)):
             if wanted is not None:
@@ -41,7 +48,8 @@ def write(result: Result, html: str | None, junit: str | None) -> list[str]:
         raise ToolError(
             f"a report cannot be written: {error}", fix="name a file in a folder that can be written"
         ) from error
-    test_reports.announce(reports, verdicts, Path(result.entry.root), out=sys.stderr, title=title)
+    root = Path(result.entry.root)
+    test_reports.announce(reports, verdicts, root, out=sys.stderr, quarantined=quarantined, title=title)
     return files
 
 

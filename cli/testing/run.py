@@ -22,7 +22,7 @@ from tes_engine.journal import Event
 if TYPE_CHECKING:
     from cli.testing.progress import Progress
     from cli.testing.screen import Display
-    from domain.cases import SuiteReport
+    from domain.cases import SetAside, SuiteReport
     from tasks.resident import Warm
     from tasks.impact import Selection
 
@@ -31,6 +31,7 @@ class Tested(NamedTuple):
     """A suite that was run, or quoted. `report` is None when all of it was quoted; `numbers` are the counts.
 
     `progress` is what was seen of it while it ran; `planned` is what was to run, where a change was asked about.
+    `aside` is what the quarantine means for it.
     """
 
     suite: Mapping[str, Any]
@@ -42,6 +43,7 @@ class Tested(NamedTuple):
     progress: Progress | None = None
     planned: Selection | None = None
     out: str = ""
+    aside: SetAside | None = None
 
 
 class Result(NamedTuple):
@@ -138,7 +140,7 @@ class Session:
         watch.learn(report)
         if planned is not None and planned.run is not None:
             report = with_reused(report, planned.attempts(name))
-        verdict = judged(report, self.found.name, self.found.quarantine)
+        verdict, aside = judged(report, self.found.name, self.found.quarantine)
         outcome, reasons = verdict.outcome, list(verdict.reasons)
         if job.coverage is not None and not ended.stopped:
             said = coverage.verdict(suite, job.root, job.out, whole=report.complete)
@@ -155,6 +157,7 @@ class Session:
             watch.progress,
             planned,
             job.out,
+            aside,
         )
         return tested, ended.stopped
 

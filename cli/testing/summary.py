@@ -41,7 +41,7 @@ FIELDS = {
     "suites": "for each: `name`, `framework`, `outcome`, `reasons`, `counts`, `duration_s`, `workers`, `complete`, "
     "`deselected`, `problems`, `notes`",
     "cases": "with `--cases`, for each: `id`, `suite`, `file`, `classname`, `name`, `status`, `seconds`, `message`, "
-    "`flaky`, `reused`, `worker`, and its `attempts` with `status` and `seconds`",
+    "`flaky`, `quarantined` (bad, and set aside), `reused`, `worker`, and its `attempts` with `status` and `seconds`",
 }
 
 
@@ -52,6 +52,9 @@ def lines(result: Result) -> Iterator[Line]:
             yield from _bad(tested, tested.report, result)
             yield from _flaky(tested.report)
             yield from _slow(tested.report)
+            # Where nothing can be believed, each reason is told below.
+            if tested.aside and result.outcome != "INCONCLUSIVE":
+                yield from ((f"aside     {reason}", "yellow") for reason in tested.aside.reasons)
             yield from ((f"note      {note}", "dim") for note in tested.report.notes)
     yield from _missed(result)
     if any(tested.report is not None for tested in result.suites):
@@ -104,7 +107,8 @@ def _beyond_cases(result: Result) -> Iterator[str]:
     for tested in result.suites:
         if tested.outcome != "PASS":
             counts, *others = tested.reasons
-            yield from (reason for reason in others if not reason.startswith("first bad: "))
+            above = tested.aside.reasons if tested.aside else ()
+            yield from (one for one in others if not one.startswith("first bad: ") and one not in above)
 
 
 def _verdict(result: Result) -> str:
@@ -128,10 +132,12 @@ def _bad(tested: Tested, report: SuiteReport, result: Result) -> Iterator[Line]:
     from tasks.suite_result import bad
 
     found = bad(report)
+    aside = set(tested.aside.cases) if tested.aside else set()
     for attempt in found[:LISTED]:
         node = str(attempt.case)
         first = attempt.message.splitlines()[0] if attempt.message else ""
-        yield f"{attempt.status.value.upper()} {node}  {first}".rstrip(), "red"
+        held = " (in quarantine)" if attempt.case in aside else ""
+        yield f"{attempt.status.value.upper()} {node}{held}  {first}".rstrip(), "yellow" if held else "red"
         # What the journal told while it ran is above; of other frameworks this is the first that is seen of it.
         if tested.progress is None or node not in tested.progress.status:
             yield from ((f"    {line}", "") for line in telling(attempt.output or attempt.message))
@@ -155,6 +161,8 @@ def _flaky(report: SuiteReport) -> Iterator[Line]:
     found = [attempt for case, attempt in last.items() if case in bad_once and not attempt.status.bad]
     for attempt in found[:LISTED]:
         yield f"FLAKY {attempt.case}  {attempt.status} on attempt {attempt.number}", "yellow"
+    if len(found) > LISTED:
+        yield f"... and {len(found) - LISTED} more that passed only on retry", "yellow"
 
 
 def _slow(report: SuiteReport) -> Iterator[Line]:
@@ -204,6 +212,7 @@ def _suite(tested: Tested) -> dict[str, Any]:
 
 def _cases(tested: Tested) -> Iterator[dict[str, Any]]:
     attempts: dict[Any, list[Attempt]] = {}
+    aside = set(tested.aside.cases) if tested.aside else set()
     quoted = tested.planned.attempts(tested.suite["name"]) if tested.planned is not None else ()
     for attempt in sorted(tested.report.attempts if tested.report is not None else quoted, key=lambda one: one.number):
         attempts.setdefault(attempt.case, []).append(attempt)
@@ -219,6 +228,7 @@ def _cases(tested: Tested) -> Iterator[dict[str, Any]]:
             "seconds": round(last.seconds, 6),
             "message": last.message,
             "flaky": not last.status.bad and any(one.status.bad for one in found),
+            "quarantined": case in aside,
             "reused": last.reused,
             "worker": last.worker,
             "attempts": [{"status": one.status.value, "seconds": round(one.seconds, 6)} for one in found],

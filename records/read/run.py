@@ -77,6 +77,12 @@ def state(row: RunRow) -> RunState:
     return said
 
 
+def has_project(name: str) -> bool:
+    """Whether anything was recorded of a project of that name."""
+    with reading() as session:
+        return session.get(ProjectRow, name) is not None
+
+
 def projects(limit: int = 50, *, after: str | None = None) -> Page[ProjectRow]:
     """Projects by name; those after the name `after`."""
     limit = bounded(limit)

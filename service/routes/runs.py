@@ -120,6 +120,7 @@ class AttemptOut(BaseModel):
     started: float = Field(description="seconds since the epoch; 0 where the framework does not say")
     worker: str = Field(description="the process that ran it")
     reused: bool = Field(description="quotes an earlier result: nothing was executed")
+    repeat: bool = Field(description="made to see whether the case is flaky; it decides nothing")
     recorded: datetime
 
 

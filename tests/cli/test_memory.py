@@ -68,7 +68,7 @@ def test_what_flakes_is_told_from_what_is_broken_and_what_is_slow(tes: Tes) -> N
     assert tes("slowest")[1].startswith("no run of shop is recorded"), "those had no stage"
 
 
-def test_a_flaky_case_is_set_aside_heeded_by_tes_test_and_taken_back(tes: Tes) -> None:
+def test_a_flaky_case_is_set_aside_heeded_by_tes_test_and_taken_back(tes: Tes, tmp_path: Path) -> None:
     told = ("--owner", "ann", "--reason", "races", "--issue", "SHOP-7", "--until", LATER)
     code, rows, error = tes("quarantine", "add", "test_flaky", *told, "--json")
     assert code == 0, error
@@ -79,11 +79,26 @@ def test_a_flaky_case_is_set_aside_heeded_by_tes_test_and_taken_back(tes: Tes) -
     code, result, _ = tes("test", "--json")
     assert (code, result["outcome"], result["counts"]["failed"]) == (0, "PASS", 1)
     assert "set aside until" in " ".join(result["reasons"])
+    code, shown, _ = tes("test", "--junit", "report.xml", "--html", "report.html")
+    assert code == 0 and "FAILED test_a.py::test_flaky (in quarantine)" in shown and "by ann, SHOP-7" in shown
+    assert '<property name="quarantined" value="true"' in (tmp_path / "report.xml").read_text()
+    (case,) = [one for one in tes("test", "--json", "--cases")[1]["cases"] if one["name"] == "test_flaky"]
+    assert case["quarantined"] and case["status"] == "failed"
     assert len(tes("quarantine", "list", "--json")[1]) == 1
     code, rows, _ = tes("slowest", "--limit", "2", "--json")
     assert code == 0 and len(rows) == 2 and rows[0]["mean_s"] >= rows[1]["mean_s"]
     assert tes("quarantine", "release", "test_flaky", "--why", "mended")[0] == 0
     assert tes("quarantine", "list", "--json")[1] == [] and tes("test", "--json")[0] == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "nonsense://"])
+def test_without_records_the_tests_are_judged_without_quarantine_and_that_is_said(
+    tes: Tes, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TES_DATABASE_URL", url)
+    code, result, error = tes("test", "--json")
+    assert (code, result["outcome"], result["counts"]["failed"]) == (1, "FAIL", 1), error
+    assert "the quarantine could not be asked" in " ".join(result["reasons"])
 
 
 @pytest.mark.parametrize(

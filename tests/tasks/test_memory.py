@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from domain.cases import Attempt, CaseId, Status, SuiteReport, judge
 from domain.quarantine import Entry
 from domain.spec import Repeat, Spec, Suite, Tests
 from domain.verdict import Outcome
+from tasks import execution
 from tasks.quarantine import in_force, quarantined
 from tasks.repetition import repeated
 from tasks.run import Run
@@ -75,6 +77,30 @@ async def test_a_regression_fails_it_all_the_same(run: Run) -> None:
     aside()
     said = judge(report(), await quarantined(run, report(), "new"))
     assert said.outcome is Outcome.FAIL and "failed 3 of 3" in said.reasons[1]
+
+
+async def test_the_reports_of_a_stage_mark_what_is_set_aside(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ran(*_: object, **__: object) -> tuple[SuiteReport, tuple[()]]:
+        return report(), ()
+
+    async def environment(*_: object) -> SimpleNamespace:
+        return SimpleNamespace(python=Path(sys.executable))
+
+    monkeypatch.setattr(execution, "on_this_machine", ran)
+    monkeypatch.setattr(execution, "suite_environment", environment)
+    before("...F.....F...")
+    aside()
+    project = tmp_path / "demo"
+    project.mkdir()
+    (project / "test_it.py").write_text(CASES)
+    stage = await execution.tests.fn(run, await take(project, run.store, name="demo"), Suite())
+    assert stage.verdict.outcome is Outcome.PASS and stage.verdict.metrics["quarantined"] == 1
+    (junit,) = [Path(one.location) for one in stage.verdict.evidence if one.name == "junit.xml"]
+    assert junit.read_text().count('name="quarantined"') == 1
+    (annotation,) = stage.payload["annotations"]
+    assert annotation["level"] == "warning", "it stops nobody"
 
 
 async def test_a_pass_that_the_quarantine_helped_to_is_quoted_only_while_it_lasts(run: Run) -> None:
