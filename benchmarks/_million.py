@@ -16,8 +16,8 @@ RUNS, CASES = 250, 4000
 BAD_SHARE, FLAKY = 0.0005, 40
 
 
-def fill(url: str) -> None:
-    """`RUNS` runs of `CASES` cases: one case in a hundred flakes, and now and then something else fails."""
+def fill(url: str, runs: int = RUNS) -> None:
+    """`runs` runs of `CASES` cases: one case in a hundred flakes, and now and then something else fails."""
     import sqlite3
 
     import records
@@ -36,7 +36,7 @@ def fill(url: str) -> None:
             " VALUES (?, 'big', 'unit', ?, '', ?, ?)",
             [(key, f"t{n // 40}.py", f"test_{n}", str(start)) for n, key in enumerate(ids)],
         )
-        for run in range(RUNS):
+        for run in range(runs):
             at = str(start + timedelta(hours=5.5 * run))
             base.execute(
                 "INSERT INTO runs (id, project, kind, source_digest, state, outcome, reasons, pid, host,"
@@ -75,19 +75,19 @@ def timed(call: Callable[[], Any], repeats: int = 5) -> float:
     return statistics.median(taken)
 
 
-def measured(folder: Path) -> dict[str, float]:
+def measured(folder: Path, runs: int = RUNS) -> dict[str, float]:
     """Milliseconds of each query, on a warm file; the bad ones' histories and the judgement of them included."""
     url = f"sqlite:///{folder}/million.db"
     os.environ["TES_DATABASE_URL"] = url
     import records
     from domain.flakiness import assess
 
-    fill(url)
+    fill(url, runs)
     suspects = records.suspects("big")
     ids = [one.id for one in suspects]
     histories = records.histories("big", ids[:200])
     found = {
-        "attempts": float(RUNS * CASES),
+        "attempts": float(runs * CASES),
         "suspects found": float(len(ids)),
         "suspects": timed(lambda: records.suspects("big")),
         "histories of 1": timed(lambda: records.histories("big", ids[:1])),

@@ -98,8 +98,8 @@ class _Content(NamedTuple):
 
 
 def storms(runs: Mapping[str, tuple[int, int]], share: float = 0.3, least: int = 5) -> set[str]:
-    """Runs (id → bad cases, all cases) in which so much failed that the cause is not the case: a full disk, a database
-    that was away, a broken import."""
+    """Runs (id → cases that were bad, be it until a retry, all cases) in which so much failed that the cause is not the
+    case: a full disk, a database that was away, a broken import."""
     return {run for run, (bad, cases) in runs.items() if bad >= least and bad > share * cases}
 
 
@@ -241,7 +241,8 @@ def _broken(seen: Sequence[Seen], tail: Sequence[Seen], flakes: Sequence[Seen], 
 def _repaired(seen: Sequence[Seen], flakes: Sequence[Seen], trials: int, rule: Rule) -> str | None:
     """Why the last flake was the last; None when it may come back."""
     last = flakes[-1]
-    after = [one for one in seen if (one.at, one.run, one.number) > (last.at, last.run, last.number)]
+    # A machine's bad day says nothing about the case: neither that it flakes on nor that it is repaired.
+    after = [one for one in seen if not one.storm and (one.at, one.run, one.number) > (last.at, last.run, last.number)]
     count = len(after)
     if count < rule.attempts or all(_key(one) == _key(last) for one in after) or any(one.status.bad for one in after):
         return None

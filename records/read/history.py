@@ -163,7 +163,8 @@ def _window(session: Session, project: str, runs: int) -> Window:
         )
         for run, verdict in session.connection().execute(stages):
             told = verdict.get("metrics", {})
-            bad = sum(int(told.get(name, 0)) for name in ("failed", "error", "crashed"))
+            # What passed on retry was bad, too: retries must not hide a machine's bad day.
+            bad = sum(int(told.get(name, 0)) for name in ("failed", "error", "crashed", "flaky"))
             before = counts.get(run, (0, 0))
             counts[run] = (before[0] + bad, before[1] + int(told.get("cases", 0)))
     opened = {run: at.timestamp() for run, _, at in rows}

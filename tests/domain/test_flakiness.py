@@ -116,6 +116,14 @@ def test_what_fails_with_everything_else_is_no_flake() -> None:
     assert assess(calm + [one._replace(storm=False) for one in storm]).state is State.FLAKY
 
 
+def test_a_case_that_was_repaired_stays_so_though_a_machine_had_a_bad_day_since() -> None:
+    repaired = history("..F...F..F", ".." * 40, ".." * 40)
+    storm = Seen("s", "content 2", 150.5, BAD, storm=True)
+    assert assess(repaired).state is State.STABLE
+    assert assess([*repaired, storm]).state is State.STABLE
+    assert assess([*repaired, storm._replace(storm=False)]).state is State.FLAKY
+
+
 def test_but_a_streak_that_began_in_a_storm_is_broken_all_the_same() -> None:
     after = [Seen(f"z{n}", "new", 100.0 + n, BAD, storm=True) for n in range(3)]
     assert assess([*history("." * 20), *after]).state is State.BROKEN

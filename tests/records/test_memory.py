@@ -60,6 +60,12 @@ def test_a_run_in_which_a_third_failed_is_a_storm() -> None:
     assert [one.storm for one in records.histories("checkout", [key])[key]] == [True, False]
 
 
+def test_retries_do_not_hide_a_storm() -> None:
+    ran("r1", "a", *(one for n in range(6) for one in (fails(f"test_{n}"), attempt(f"test_{n}", number=2))))
+    key = records.suspects("checkout")[0].id
+    assert {one.storm for one in records.histories("checkout", [key])[key]} == {True}
+
+
 def test_what_fails_most_comes_first_and_retries_of_a_run_count_as_one() -> None:
     ran("r1", "a", fails("test_a"), fails("test_a", number=2), fails("test_b"))
     ran("r2", "b", fails("test_b"))
