@@ -15,8 +15,8 @@ from cli.testing.run import Result, Session
 from cli.testing.wish import Wish
 from domain.errors import EXIT_INCONCLUSIVE, SpecError
 from tasks import last_run
-from tasks.project_python import choose
-from tasks.resolved import resolved
+from tasks.project_python import choose, has, surroundings
+from tasks.resolved import fitted, resolved
 from tasks.suite_run import COUNTS
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def test(given: argparse.Namespace) -> int:
 def _go(project: str, wish: Wish, given: argparse.Namespace, warm: Warm | None = None) -> Result:
     """One run, shown and remembered."""
     found = resolved(project)
+    python = choose(project, found.python)
+    found = fitted(found, lambda: has(python, "pytest", surroundings(python)))
     stream = sys.stderr if given.json else sys.stdout
-    result = Session(found, choose(project, found.python), wish, lambda: _display(stream), warm).go()
+    result = Session(found, python, wish, lambda: _display(stream), warm).go()
     try:
         _tell(result, given)
     finally:  # also when nobody reads it any more: `tes test | head`

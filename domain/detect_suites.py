@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.spec import Suite
@@ -11,6 +11,7 @@ from domain.spec import Suite
 _PYTEST_FILE = re.compile(r"(.*/)?(test_[^/]*|[^/]*_test)\.py")
 _UNITTEST_FILE = re.compile(r"(.*/)?test[^/]*\.py")
 _USES_UNITTEST = re.compile(r"^\s*(import|from) unittest\b", re.MULTILINE)
+_LOAD_TESTS = re.compile(r"^def load_tests\(", re.MULTILINE)
 _TEST_FILES = (
     "requirements-test.txt",
     "requirements-tests.txt",
@@ -45,6 +46,26 @@ def test_suites(
 
 
 test_suites.__test__ = False  # type: ignore[attr-defined]
+
+
+def by_pytest(suites: Sequence[Suite], texts: Mapping[str, str], why: str) -> tuple[Suite, str] | None:
+    """For a suite of unittest's, the one that takes its place where the interpreter has pytest, which people expect to
+    be used then; and what is told in the place of `why`. None when there is none.
+
+    What only unittest would run is told, too.
+    """
+    suite = next((one for one in suites if one.framework == "unittest"), None)
+    if suite is None:
+        return None
+    read = [name for name in sorted(texts) if is_test_file(name)]
+    usual = any(_PYTEST_FILE.fullmatch(name) for name in read)
+    args = () if usual else ("-o", "python_files=test*.py")
+    adding = next((name for name in read if _LOAD_TESTS.search(texts[name])), None)
+    left = f" (not what load_tests of {adding} adds: framework: unittest in tes.yaml does)" if adding else ""
+    new = f"the interpreter has pytest, which runs the cases of unittest, too{left}"
+    old = next(one for one in why.split("; ") if one.startswith("unittest: "))
+    told = why.replace(old, f"pytest: {new}")
+    return suite.model_copy(update={"framework": "pytest", "args": args}), told
 
 
 def _pytest(files: frozenset[str], texts: Mapping[str, str], pyproject: Mapping[str, Any]) -> str:

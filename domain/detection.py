@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.detect_command import service_command
-from domain.detect_suites import is_test_file, test_requirements, test_suites
+from domain.detect_suites import by_pytest, is_test_file, test_requirements, test_suites
 from domain.spec import Build, ReleaseSpec, Spec, Suite, Tests
 from domain.verdict import Value
 
@@ -29,11 +29,13 @@ _NAMES = re.compile(
     r"|[^/]*requirements[^/]*\.(txt|in)|requirements/[^/]+\.txt)|(src/)?([^/]+/){0,2}"
     r"(app|main|server|wsgi|asgi|api|application|__init__)\.py|manage\.py"
 )
+# How people and machines start the tests: it tells of pytest, and of nothing else.
+_HABITS = re.compile(r"Makefile|noxfile\.py|\.github/workflows/[^/]+\.ya?ml")
 
 
 def is_read(name: str) -> bool:
     """Whether detection wants the text of this file."""
-    return _NAMES.fullmatch(name) is not None or is_sample(name)
+    return any(pattern.fullmatch(name) for pattern in (_NAMES, _HABITS)) or is_sample(name)
 
 
 def is_sample(name: str) -> bool:
@@ -47,7 +49,10 @@ def is_skipped(folder: str) -> bool:
 
 
 class Detected(Value):
-    """What was found. `why` has a sentence for each key of tes.yaml that was."""
+    """What was found. `why` has a sentence for each key of tes.yaml that was.
+
+    `by_pytest` is what takes the place of a suite of unittest's where the interpreter has pytest, and its sentence.
+    """
 
     name: str | None = None
     requirements: tuple[str, ...] | None = None
@@ -55,6 +60,7 @@ class Detected(Value):
     suites: tuple[Suite, ...] | None = None
     command: tuple[str, ...] | None = None
     dockerfile: bool = False
+    by_pytest: tuple[Suite, str] | None = None
     why: dict[str, str] = Field(default_factory=dict)
 
     def runnable(self, frameworks: Sequence[str]) -> Detected:
@@ -100,7 +106,8 @@ def detect(folder: str, listing: Sequence[str], texts: Mapping[str, str]) -> Det
     needs: tuple[str, ...] = ()
     if any(suite.framework == "pytest" for suite in suites):
         needs, why["tests.requirements"] = test_requirements(files, texts, pyproject)
-    command, reason = service_command(files, texts)
+    told = {name: text for name, text in texts.items() if not _HABITS.fullmatch(name)}
+    command, reason = service_command(files, told)
     if command:
         why["release.command"] = reason
     if "Dockerfile" in files:
@@ -111,6 +118,7 @@ def detect(folder: str, listing: Sequence[str], texts: Mapping[str, str]) -> Det
         test_requirements=needs,
         suites=suites or None,
         command=command or None,
+        by_pytest=by_pytest(suites, texts, why.get("tests.suites", "")),
         dockerfile="Dockerfile" in files,
         why=why,
     )

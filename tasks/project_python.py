@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from domain.errors import SpecError
 
 BESIDE = (".venv", "venv")
+ASKED_S = 30.0
+"""How long an interpreter may take to answer, in seconds."""
 
 
 class Chosen(NamedTuple):
@@ -49,6 +52,23 @@ def surroundings(chosen: Chosen, environment: Mapping[str, str] = os.environ) ->
         own["VIRTUAL_ENV"] = folder
         own["PATH"] = os.pathsep.join([os.path.dirname(chosen.path), own.get("PATH", os.defpath)])
     return own
+
+
+def has(chosen: Chosen, module: str, environment: Mapping[str, str]) -> bool:
+    """Whether that interpreter can import a module of that name. It is asked: an environment may look into others."""
+    ask = f"import sys, importlib.util; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    try:
+        asked = subprocess.run(
+            [chosen.path, "-c", ask],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=ASKED_S,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
 
 
 def _named(project: str, named: str, environment: Mapping[str, str]) -> str | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tasks.state_folder import home, project_key, read_json, write_json
 
-FORMAT = 2
+FORMAT = 3
 # Our own code whose change may change the answer.
 _CODE = ("domain", "tasks/spec_file.py", "tasks/resolved.py", "toolchain/runners")
 # Of the hidden names, those that `domain.detection` looks at.
@@ -26,7 +26,8 @@ _YOUNG = 0.05
 
 class Resolved(NamedTuple):
     """`suites` are `domain.spec.Suite` as JSON, None when the project has none; `remarks` are for a person.
-    `quarantine` is `domain.spec.Quarantine` as JSON."""
+    `quarantine` is `domain.spec.Quarantine` as JSON. `detected` is how the suites were found, "" where tes.yaml names
+    them; `by_pytest` is the suite that takes the place of the one of unittest's where pytest is, with its sentence."""
 
     project: str
     name: str
@@ -34,6 +35,8 @@ class Resolved(NamedTuple):
     suites: list[dict[str, Any]] | None
     remarks: list[str]
     quarantine: dict[str, Any]
+    detected: str = ""
+    by_pytest: tuple[dict[str, Any], str] | None = None
 
 
 def resolved(project: str) -> Resolved:
@@ -48,6 +51,17 @@ def resolved(project: str) -> Resolved:
         seen = {"files": files, "folders": folders}
         write_json(path, {"is": _identity(project), **seen, "answer": answer._asdict()})
     return answer
+
+
+def fitted(found: Resolved, has_pytest: Callable[[], bool]) -> Resolved:
+    """With pytest in the place of a unittest that was only detected, if the interpreter has it: what people type."""
+    if found.by_pytest is None or not has_pytest():
+        return found
+    suite, why = found.by_pytest
+    suites = [suite if one["name"] == suite["name"] else one for one in found.suites or ()]
+    said = "detected  tests.suites"
+    remarks = [one for one in found.remarks if not one.startswith(said)]
+    return found._replace(suites=suites, remarks=[f"{said}: {why}", *remarks], detected=why)
 
 
 def _identity(project: str) -> list[Any]:
@@ -122,8 +136,12 @@ def _read(project: str) -> tuple[Resolved, dict[str, list[int] | None], dict[str
     loaded = load_spec(root)
     tests = loaded.spec.tests
     # That an image could be built matters to nobody who wants tests run.
-    remarks = [f"detected  {one}" for one in loaded.detected if one.startswith("tests.suites")]
+    detected = [one for one in loaded.detected if one.startswith("tests.suites")]
+    remarks = [f"detected  {one}" for one in detected]
     remarks += [f"warning   {one}" for one in loaded.warnings]
     suites = None if tests.suites is None else [suite.model_dump(mode="json") for suite in tests.suites]
     rule = tests.quarantine.model_dump(mode="json")
-    return Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks, rule), files, folders
+    other = loaded.by_pytest and (loaded.by_pytest[0].model_dump(mode="json"), loaded.by_pytest[1])
+    told = "".join(detected).removeprefix("tests.suites: ")
+    answer = Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks, rule, told, other)
+    return answer, files, folders

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from domain.detection import MAX_READ, MAX_SAMPLED, complete, detect, is_read, is_sample, is_skipped
 from domain.errors import SpecError
-from domain.spec import Spec
+from domain.spec import Spec, Suite
 from domain.spec_checks import missing, named_files
 from domain.spec_problem import Problem, Severity
 from domain.spec_text import decode, parse, problems, refused
@@ -25,12 +25,14 @@ _NOT_PLATFORMS = ("protocol", "local_agent")
 
 class LoadedSpec(Value):
     """What is wanted of a project. `path` is the file, None when there is none; `detected` are sentences that say what
-    was found out by looking, and from what; `warnings` are the file's."""
+    was found out by looking, and from what; `warnings` are the file's; `by_pytest` as in `Detected`, where suites were
+    detected."""
 
     spec: Spec
     path: Path | None = None
     detected: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    by_pytest: tuple[Suite, str] | None = None
 
 
 def load_spec(project: Path, *, file: Path | None = None, files: bool = True) -> LoadedSpec:
@@ -58,7 +60,13 @@ def load_spec(project: Path, *, file: Path | None = None, files: bool = True) ->
     elif said == Spec():
         sentences = (f"{path.name} says nothing: everything is detected or a default", *sentences)
     warnings = tuple(str(problem) for problem in found if problem.severity is Severity.WARNING)
-    return LoadedSpec(spec=complete(said, detected), path=path, detected=sentences, warnings=warnings)
+    return LoadedSpec(
+        spec=complete(said, detected),
+        path=path,
+        detected=sentences,
+        warnings=warnings,
+        by_pytest=detected.by_pytest if said.tests.suites is None else None,
+    )
 
 
 def find(project: Path) -> Path | None:

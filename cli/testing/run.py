@@ -142,6 +142,10 @@ class Session:
             report = with_reused(report, planned.attempts(name))
         verdict, aside = judged(report, self.found.name, self.found.quarantine)
         outcome, reasons = verdict.outcome, list(verdict.reasons)
+        if not report.attempts and not report.deselected and not ended.stopped and not self.wish.selection:
+            from cli.testing.nothing import looked
+
+            reasons.append(looked(self.found, suite, self.wish))
         if job.coverage is not None and not ended.stopped:
             said = coverage.verdict(suite, job.root, job.out, whole=report.complete)
             outcome, reasons = worst([outcome, said.outcome]), [*reasons, *said.reasons]

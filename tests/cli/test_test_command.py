@@ -124,6 +124,32 @@ def test_a_retry_hides_no_failure(project: Path) -> None:
     assert code == 1 and [one["status"] for one in told["cases"][0]["attempts"]] == ["failed"] * 3
 
 
+UNITTEST = "import unittest\nclass TestA(unittest.TestCase):\n    def test_a(self): ...\n"
+
+
+def test_cases_of_unittest_are_run_by_pytest_where_it_is_and_without_it_by_unittest(
+    project: Path, tmp_path: Path
+) -> None:
+    write(project, test_a=UNITTEST)
+    _, told = result(project, "--cases")
+    assert told["outcome"] == "PASS" and told["suites"][0]["framework"] == "pytest"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    _, bare = result(project, "--cases", VIRTUAL_ENV=str(tmp_path / "bare"))
+    assert bare["outcome"] == "PASS" and bare["suites"][0]["framework"] == "unittest"
+    assert [case["id"] for case in bare["cases"]] == [case["id"] for case in told["cases"]]
+
+
+def test_where_no_case_is_found_it_is_told_what_was_looked_at_and_which_key_changes_it(project: Path) -> None:
+    write(project, test_a="import unittest\n")
+    (project / "pytest.ini").write_text("[pytest]\ntestpaths = here there\n")
+    (project / "here").mkdir()
+    code, told = result(project)
+    assert code == 2
+    (said,) = [reason for reason in told["reasons"] if "looked at" in reason]
+    assert "pytest looked at here, there for test_*.py and *_test.py; detected pytest: there is a pytest.ini" in said
+    assert "tests.suites in tes.yaml says otherwise" in said
+
+
 # What is planted, and the exit codes that are honest about it.
 TRUST = {
     "a collection error": ({"test_a": GOOD, "test_b": "def broken(:\n"}, (), (1, 2)),

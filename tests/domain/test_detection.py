@@ -73,6 +73,22 @@ CASES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
         {"test/tests.py": "from unittest import TestCase"},
         {"suites": ("unittest",)},
     ),
+    "unittest files that a Makefile has run by pytest": (
+        {"tests/test_a.py": "import unittest", "Makefile": "test:\n\tpython -m pytest"},
+        {"suites": ("pytest",), "test_requirements": ("pytest",)},
+    ),
+    "unittest files that GitHub has run by pytest": (
+        {"tests/test_a.py": "import unittest", ".github/workflows/ci.yml": "run: pytest"},
+        {"suites": ("pytest",), "test_requirements": ("pytest",)},
+    ),
+    "unittest files that a Makefile has run by unittest": (
+        {"tests/test_a.py": "import unittest", "Makefile": "test:\n\tpython -m unittest"},
+        {"suites": ("unittest",)},
+    ),
+    "a habit tells of no server": (
+        {"shop/wsgi.py": "application = get_wsgi_application()", "Makefile": "gunicorn"},
+        {},
+    ),
     "unittest files beside a conftest": (
         {"tests/test_a.py": "import unittest", "tests/conftest.py": ""},
         {"suites": ("pytest",), "test_requirements": ("pytest",)},
@@ -209,3 +225,23 @@ def test_what_cannot_be_run_is_told_and_never_silently_untested() -> None:
 def test_other_peoples_folders_are_not_looked_into() -> None:
     assert all(map(is_skipped, ("node_modules", ".venv", ".git", "venv", "x.egg-info")))
     assert not any(map(is_skipped, ("src", "tests", "shop")))
+
+
+@pytest.mark.parametrize(
+    "files, args, told",
+    [
+        ({"tests/test_a.py": "import unittest"}, (), "pytest: the interpreter has pytest, which runs the cases of"),
+        ({"test/tests.py": "import unittest"}, ("-o", "python_files=test*.py"), "the cases of unittest, too"),
+        ({"test_a.py": "import unittest\ndef load_tests(a, b, c): ..."}, (), "not what load_tests of test_a.py adds"),
+        ({"test_a.py": "import unittest", "Cargo.toml": ""}, (), "too; cargo: there is a Cargo.toml"),
+    ],
+)
+def test_a_suite_of_unittest_is_told_as_pytest_runs_it(files: dict[str, str], args: tuple[str, ...], told: str) -> None:
+    instead = detect("x", list(files), files).by_pytest
+    assert instead is not None
+    assert (instead[0].framework, instead[0].args) == ("pytest", args) and told in instead[1]
+
+
+@pytest.mark.parametrize("text", ["def test_a(): ...", "import pytest"])
+def test_only_a_suite_of_unittest_has_an_instead(text: str) -> None:
+    assert detect("x", ["test_a.py"], {"test_a.py": text}).by_pytest is None

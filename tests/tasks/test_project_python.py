@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from domain.errors import SpecError
-from tasks.project_python import Chosen, choose, surroundings
+from tasks.project_python import Chosen, choose, has, surroundings
 
 
 def environment(folder: Path, name: str = "python") -> Path:
@@ -55,3 +57,9 @@ def test_the_tests_see_the_environment_as_activated(tmp_path: Path) -> None:
     around = surroundings(Chosen(str(python), ""), {"PATH": "/usr/bin", "MODE": "x"})
     assert around == {"PATH": f"{python.parent}:/usr/bin", "VIRTUAL_ENV": str(tmp_path / ".venv"), "MODE": "x"}
     assert surroundings(Chosen("/usr/bin/python3", ""), {"PATH": "/usr/bin"}) == {"PATH": "/usr/bin"}
+
+
+def test_an_interpreter_is_asked_what_it_can_import(tmp_path: Path) -> None:
+    ours = Chosen(sys.executable, "")
+    assert has(ours, "pytest", os.environ) and not has(ours, "no_such_module_anywhere", os.environ)
+    assert not has(Chosen(str(tmp_path / "gone"), ""), "pytest", os.environ)

@@ -10,7 +10,7 @@ import pytest
 
 from settings import settings
 from tasks import resolved as module
-from tasks.resolved import Resolved, resolved
+from tasks.resolved import Resolved, fitted, resolved
 from tasks.state_folder import home
 
 
@@ -87,3 +87,21 @@ def test_the_home_is_that_of_the_settings(given: str | None, monkeypatch: pytest
     if given is not None:
         monkeypatch.setenv("TES_HOME", given)
     assert home() == str(settings().state)
+
+
+def test_a_detected_unittest_gives_way_to_pytest_where_the_interpreter_has_it(project: Path) -> None:
+    (project / "tests/test_a.py").write_text("import unittest\n")
+    for _ in range(2):  # as read, and as remembered
+        time.sleep(0.1)
+        found = resolved(str(project))
+        assert [suite["framework"] for suite in fitted(found, lambda: False).suites or ()] == ["unittest"]
+        now = fitted(found, lambda: True)
+        assert [suite["framework"] for suite in now.suites or ()] == ["pytest"]
+        assert "the interpreter has pytest" in now.detected and not any("nothing asks" in one for one in now.remarks)
+
+
+def test_what_tes_yaml_says_is_not_changed_and_nobody_asks_the_interpreter(project: Path) -> None:
+    (project / "tests/test_a.py").write_text("import unittest\n")
+    (project / "tes.yaml").write_text("tests: {suites: [{name: unit, framework: unittest}]}\n")
+    found = resolved(str(project))
+    assert fitted(found, lambda: pytest.fail("it was asked")) == found and not found.detected

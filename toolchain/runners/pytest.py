@@ -135,7 +135,7 @@ def _of_exit(ran: Ran, found: journal.Journal, bad: Sequence[Attempt]) -> Iterat
         yield f"pytest said that it ends with {found.end.get('exit')} and ended with {code}"
     elif code in _EXIT:
         # A collection error is among the cases; it interrupts the run as well.
-        told = "" if bad else f": {_said(ran)}"
+        told = "" if bad or code == 5 else f": {_said(ran)}"
         yield f"pytest {_EXIT[code]} (exit {code}){told}"
     elif code == 1 and not bad:
         yield f"pytest says that cases failed (exit 1), and none did: {_said(ran)}"
