@@ -11,7 +11,7 @@ from domain.cases import Attempt, SuiteReport, final
 from domain.errors import MissingTool, SpecError
 from domain.spec import Suite
 from domain.verdict import Value
-from toolchain.command import Ran
+from toolchain.command import Command, Ran
 from toolchain.reports.trusted import one_line, said
 from toolchain.runners import RunRequest
 
@@ -55,9 +55,15 @@ def binary(root: Path, name: str) -> str:
     )
 
 
-def environment(suite: Suite) -> dict[str, str]:
-    """The suite's own, and CI: no framework waits for changes then or writes the snapshot that it should compare."""
-    return {"CI": "1", **suite.environment}
+def command(tool: str, request: RunRequest, report: Path, words: Iterable[str]) -> Command:
+    """The tool with these words. With CI set no framework waits for changes or writes the snapshot to compare with."""
+    return Command(
+        argv=(binary(request.root, tool), *words),
+        cwd=request.root,
+        environment={"CI": "1", **request.suite.environment},
+        timeout=request.timeout,
+        report=report,
+    )
 
 
 def paths(suite: Suite, selection: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,9 +10,30 @@ from domain.errors import ReportError
 from toolchain.command import Ran
 from toolchain.reports import trusted
 from toolchain.runners import RunRequest
-from toolchain.runners._javascript import BETWEEN, MAX_NAME, WHOLE_FILE, Read, focused, plain, relative
+from toolchain.runners._javascript import BETWEEN, MAX_NAME, WHOLE_FILE, Read, focused, pattern, plain, relative
+
+STATUS = {
+    "passed": Status.PASSED,
+    "failed": Status.FAILED,
+    "skipped": Status.SKIPPED,
+    "todo": Status.SKIPPED,
+}
+"""The words for a case that mean the same to both."""
 
 _MOST_ATTEMPTS = 1000
+
+
+def options(request: RunRequest) -> list[str]:
+    """The options for the shard, the workers and the selected names, which both take alike."""
+    words: list[str] = []
+    if request.shard:
+        # There may be fewer files than shards. That no case ran in any of them is for the judge to see.
+        words += [f"--shard={request.shard[0]}/{request.shard[1]}", "--passWithNoTests"]
+    if request.suite.workers:
+        words.append(f"--maxWorkers={request.suite.workers}")
+    if name := pattern(request.selection):
+        words.append(f"--testNamePattern={name}")
+    return words
 
 
 class Result(trusted.Report):

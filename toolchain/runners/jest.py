@@ -12,36 +12,16 @@ TOOL = "jest"
 DIVIDES = True
 ENVIRONMENT = "node_modules"
 
-_STATUS = {
-    "passed": Status.PASSED,
-    "failed": Status.FAILED,
-    "pending": Status.SKIPPED,
-    "skipped": Status.SKIPPED,
-    "disabled": Status.SKIPPED,
-    "todo": Status.SKIPPED,
-}
+_STATUS = {**json_report.STATUS, "pending": Status.SKIPPED, "disabled": Status.SKIPPED}
 
 
 def command(request: RunRequest) -> Command:
     """Paths go in as expressions that match just them: Jest takes every path for one. Our options come last."""
     suite, report = request.suite, request.out / "report.json"
-    ours = ["--ci", "--json", f"--outputFile={report}"]
-    if request.shard:
-        # There may be fewer files than shards. That no case ran in any of them is for the judge to see.
-        ours += [f"--shard={request.shard[0]}/{request.shard[1]}", "--passWithNoTests"]
-    if suite.workers:
-        ours.append(f"--maxWorkers={suite.workers}")
-    if name := javascript.pattern(request.selection):
-        ours.append(f"--testNamePattern={name}")
+    ours = ("--ci", "--json", f"--outputFile={report}", *json_report.options(request))
     root = request.root.resolve()
     chosen = (f"^{javascript.escaped(str(root / p))}(/|$)" for p in javascript.paths(suite, request.selection))
-    return Command(
-        argv=(javascript.binary(request.root, TOOL), *suite.args, *ours, *chosen),
-        cwd=request.root,
-        environment=javascript.environment(suite),
-        timeout=request.timeout,
-        report=report,
-    )
+    return javascript.command(TOOL, request, report, (*suite.args, *ours, *chosen))
 
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:

@@ -28,13 +28,7 @@ def command(request: RunRequest) -> Command:
     if name := javascript.pattern(request.selection):
         ours.append(f"--grep={name}")
     chosen = javascript.paths(suite, request.selection)
-    return Command(
-        argv=(javascript.binary(request.root, TOOL), *suite.args, *ours, *chosen),
-        cwd=request.root,
-        environment=javascript.environment(suite),
-        timeout=request.timeout,
-        report=report,
-    )
+    return javascript.command(TOOL, request, report, (*suite.args, *ours, *chosen))
 
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:

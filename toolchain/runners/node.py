@@ -27,13 +27,7 @@ def command(request: RunRequest) -> Command:
     if suite.workers:
         ours.append(f"--test-concurrency={suite.workers}")
     chosen = javascript.paths(suite, request.selection)
-    return Command(
-        argv=(javascript.binary(request.root, TOOL), "--test", *suite.args, *ours, *chosen),
-        cwd=request.root,
-        environment=javascript.environment(suite),
-        timeout=request.timeout,
-        report=report,
-    )
+    return javascript.command(TOOL, request, report, ("--test", *suite.args, *ours, *chosen))
 
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:

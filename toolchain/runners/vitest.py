@@ -12,35 +12,17 @@ TOOL = "vitest"
 DIVIDES = True
 ENVIRONMENT = "node_modules"
 
-_STATUS = {
-    "passed": Status.PASSED,
-    "failed": Status.FAILED,
-    "skipped": Status.SKIPPED,
-    "todo": Status.SKIPPED,
-    # Queued or running when the report was written, hence never ended. Jest means "skipped" by the same word.
-    "pending": Status.CRASHED,
-}
+# Queued or running when the report was written, hence never ended. Jest means "skipped" by the same word.
+_STATUS = {**json_report.STATUS, "pending": Status.CRASHED}
 
 
 def command(request: RunRequest) -> Command:
     """An `.only` is allowed and told in a note: in CI Vitest takes it for an error. Our options come last."""
     suite, report = request.suite, request.out / "report.json"
     ours = ["--allowOnly", "--reporter=default", "--reporter=json", f"--outputFile.json={report}"]
-    if request.shard:
-        # There may be fewer files than shards. That no case ran in any of them is for the judge to see.
-        ours += [f"--shard={request.shard[0]}/{request.shard[1]}", "--passWithNoTests"]
-    if suite.workers:
-        ours.append(f"--maxWorkers={suite.workers}")
-    if name := javascript.pattern(request.selection):
-        ours.append(f"--testNamePattern={name}")
+    ours += json_report.options(request)
     chosen = javascript.paths(suite, request.selection)
-    return Command(
-        argv=(javascript.binary(request.root, TOOL), "run", *suite.args, *ours, *chosen),
-        cwd=request.root,
-        environment=javascript.environment(suite),
-        timeout=request.timeout,
-        report=report,
-    )
+    return javascript.command(TOOL, request, report, ("run", *suite.args, *ours, *chosen))
 
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:
