@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from domain.cases import Attempt, CaseId
+from domain.cases import Attempt, CaseId, SuiteReport
 from toolchain.command import Ran
 from toolchain.reports import junit
 from toolchain.reports.report import Names, Report
 from toolchain.runners import RunRequest
+from toolchain.runners._agreement import doubts
 from toolchain.runners._reports import found, together
 
 
-def read(ran: Ran, request: RunRequest, patterns: Sequence[str], output: str) -> tuple[Report, list[str], list[str]]:
-    """All modules' reports of this run as one, with problems and notes. `output` is the folder of a module's output."""
+def read(request: RunRequest, patterns: Sequence[str], output: str) -> Report:
+    """All modules' reports of this run as one. `output` is the folder of a module's output."""
     paths, stale = found(request.root, patterns, request.out)
 
     def placed(attempt: Attempt, path: Path) -> Attempt:
@@ -29,13 +30,37 @@ def read(ran: Ran, request: RunRequest, patterns: Sequence[str], output: str) ->
 
     # A report's own count leaves out what ran again; the totals that are printed are compared instead.
     report = together(paths, request.suite.name, _uncounted, placed, lambda _: Names())
-    report = report.model_copy(update={"attempts": _in_order(report.attempts)})
     problems, notes = list(report.problems), list(report.notes)
     if not paths:
         problems.append("it left no report" + (f" ({stale} of an earlier run were not read)" if stale else ""))
     elif stale:
         notes.append(f"{stale} report(s) of an earlier run were not read")
-    return report, problems, notes
+    told = {"attempts": _in_order(report.attempts), "problems": tuple(problems), "notes": tuple(notes)}
+    return report.model_copy(update=told)
+
+
+def whole(
+    tool: str, ran: Ran, request: RunRequest, report: Report, broken: Sequence[Attempt], printed: int, held: int
+) -> SuiteReport:
+    """What was read and the modules that did not compile, with every reason not to believe that these are all.
+
+    `printed` is the number of tests that the tool says it ran, `held` how many of them the reports hold.
+    """
+    attempts = (*report.attempts, *broken)
+    # Where it did not compile, no report was to be expected.
+    problems = [] if broken and not report.attempts else list(report.problems)
+    problems += doubts(ran, tool, attempts)
+    if printed > held:
+        problems.append(f"{tool} ran {printed} tests, and its reports hold {held}")
+    return SuiteReport(
+        suite=request.suite.name,
+        attempts=attempts,
+        complete=report.complete and bool(attempts) and not ran.timed_out,
+        problems=tuple(problems),
+        notes=report.notes,
+        seconds=ran.seconds,
+        unlisted=report.unlisted,
+    )
 
 
 def _uncounted(path: Path, suite: str, names: Names) -> Report:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from domain.cases import Attempt, CaseId, Status, SuiteReport
 from toolchain.command import Command, Ran
 from toolchain.runners import RunRequest
-from toolchain.runners._agreement import doubts, no_options, printed
-from toolchain.runners._jvm import read, tests, wrapper
+from toolchain.runners._agreement import no_options, printed
+from toolchain.runners._jvm import read, tests, whole, wrapper
 from toolchain.runners._reports import mark
 
 TOOL = "gradle"
@@ -59,25 +59,12 @@ def command(request: RunRequest) -> Command:
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:
     """Every case of every project; reruns of its retry plugin are attempts."""
-    report, problems, notes = read(ran, request, PATTERNS, "build")
+    report = read(request, PATTERNS, "build")
     said = f"{printed(ran.stdout)}\n{printed(ran.stderr)}"
-    attempts = [*report.attempts, *_not_compiled(said, request.suite.name)]
-    if attempts and not report.attempts:
-        problems = []  # it did not compile: no report was to be expected
-    problems += doubts(ran, "gradle", attempts)
+    broken = list(_not_compiled(said, request.suite.name))
     completed = sum(int(found[0]) for found in _COMPLETED.findall(said))
-    count = len(report.attempts) + sum(report.unlisted.values())
-    if completed > count:
-        problems.append(f"Gradle completed {completed} tests, and its reports hold {count}")
-    return SuiteReport(
-        suite=request.suite.name,
-        attempts=tuple(attempts),
-        complete=report.complete and bool(attempts) and not ran.timed_out,
-        problems=tuple(problems),
-        notes=tuple(notes),
-        seconds=ran.seconds,
-        unlisted=report.unlisted,
-    )
+    held = len(report.attempts) + sum(report.unlisted.values())
+    return whole(TOOL, ran, request, report, broken, completed, held)
 
 
 def _not_compiled(said: str, suite: str) -> Iterator[Attempt]:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from domain.cases import Attempt, CaseId, Status, SuiteReport, final
 from toolchain.command import Command, Ran
 from toolchain.runners import RunRequest
-from toolchain.runners._agreement import doubts, no_options, printed
-from toolchain.runners._jvm import read, tests, wrapper
+from toolchain.runners._agreement import no_options, printed
+from toolchain.runners._jvm import read, tests, whole, wrapper
 from toolchain.runners._reports import mark
 
 TOOL = "mvn"
@@ -51,25 +51,12 @@ def command(request: RunRequest) -> Command:
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:
     """Every case of every module, with all attempts."""
-    report, problems, notes = read(ran, request, PATTERNS, "target")
+    report = read(request, PATTERNS, "target")
     text = printed(ran.stdout)
-    attempts = [*report.attempts, *_not_compiled(text, request.suite.name)]
-    if attempts and not report.attempts:
-        problems = []  # it did not compile: no report was to be expected
-    problems += doubts(ran, "mvn", attempts)
-    ran_ = sum(int(found[0]) for found in _TOTAL.findall(text))
-    count = len(final(report.attempts)) + sum(report.unlisted.values())
-    if ran_ > count:
-        problems.append(f"Maven ran {ran_} tests, and its reports hold {count}")
-    return SuiteReport(
-        suite=request.suite.name,
-        attempts=tuple(attempts),
-        complete=report.complete and bool(attempts) and not ran.timed_out,
-        problems=tuple(problems),
-        notes=tuple(notes),
-        seconds=ran.seconds,
-        unlisted=report.unlisted,
-    )
+    broken = list(_not_compiled(text, request.suite.name))
+    total = sum(int(found[0]) for found in _TOTAL.findall(text))
+    held = len(final(report.attempts)) + sum(report.unlisted.values())
+    return whole(TOOL, ran, request, report, broken, total, held)
 
 
 def _not_compiled(text: str, suite: str) -> Iterator[Attempt]:
