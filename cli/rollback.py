@@ -12,11 +12,10 @@ from pathlib import Path
 from domain.errors import LockHeld, SpecError, TesError, Unavailable
 from domain.place import Target
 from domain.report import Report, Stage, weigh
-from domain.rollout import Action, Rollout, Verb
+from domain.rollout import Rollout
 from domain.policy import Policy
 from domain.spec import EnvironmentSpec
-from domain.verdict import Verdict
-from tasks.deploy import Said, judged, sentence
+from tasks.deploy import judged, sentence
 from tasks.spec_file import load_spec
 
 # As domain/spec.py's names: they become folders.
@@ -62,11 +61,6 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
     from tasks.run import actor, holder
 
     began = time.time()
-    said: list[Said] = []
-
-    async def kept(rollout: Rollout, action: Action, verdict: Verdict, step_began: float) -> None:
-        said.append((action, verdict, time.time() - step_began))
-
     run = os.urandom(16).hex()
     platform = await platform_named(place.platform)
     # Before anything is held: a slip in a name should not make a place of that name.
@@ -78,12 +72,11 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
         )
     try:
         async with held(platform, target, holder(run), say=_say) as lease:
-            over, _ = await roll_back(platform, lease, run[:16], place, to=to, kept=kept)
+            over, said = await roll_back(platform, lease, run[:16], place, to=to)
     except LockHeld as error:
         raise LockHeld(error.message, fix=_STOP_IT) from error
     state = await platform.inspect(target)
-    baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
-    deploy, checked = judged(over, said, time.time() - began - baked)
+    deploy, checked, baked = judged(over, said, time.time() - began)
     stages = [Stage(name="deploy", verdict=deploy, seconds=time.time() - began - baked)]
     if checked is not None:
         stages.append(Stage(name="verify", verdict=checked, seconds=baked))

@@ -23,13 +23,11 @@ from tasks.kinds import act, observe
 from tasks.lease import held
 from tasks.publish import in_prefect
 from tasks.rollback import ASKED_FOR
-from tasks.rollout import carry_out, step, unfinished
+from tasks.rollout import Said, carry_out, step, unfinished
 from tasks.run import Run
 from tasks.stage import digest, finish
 from tasks.verify import verify
 
-# An action that was done, what came of it, and how long it took in seconds.
-Said = tuple[Action, Verdict, float]
 # A release that has been serving is looked at again, not baked again.
 STEADY_BAKE = 1.0
 STEPS = "steps.jsonl"
@@ -78,37 +76,38 @@ def sentence(target: Target, state: ServiceState) -> str:
     return f"{target}: {state.stable} is stable; traffic: {', '.join(shares) or 'none'}"
 
 
-def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verdict, Verdict | None]:
-    """The verdicts of the stages deploy and verify of a rollout that is over."""
+def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verdict, Verdict | None, float]:
+    """The verdicts of the stages deploy and verify of a rollout that is over and took so many seconds; and how many of
+    them it was looked at: those are the stage verify's."""
+    baked = sum(took for action, _, took in said if action.verb is Verb.VERIFY)
+    deploy = _deployed(rollout, said, seconds - baked)
     looked = [verdict for action, verdict, _ in said if action.verb is Verb.VERIFY]
-    checked = (
-        Verdict(
-            gate="verify",
-            outcome=worst(verdict.outcome for verdict in looked),
-            reasons=_told(looked),
-            metrics=looked[-1].metrics,
-        )
-        if looked
-        else None
-    )
+    if not looked:
+        return deploy, None, baked
+    outcome = worst(verdict.outcome for verdict in looked)
+    checked = Verdict(gate="verify", outcome=outcome, reasons=_told(looked), metrics=looked[-1].metrics)
+    return deploy, checked, baked
+
+
+def _deployed(rollout: Rollout, said: Sequence[Said], seconds: float) -> Verdict:
     version, stable = rollout.release.version, rollout.stable
     metrics = {"steps": float(len(said)), "seconds": seconds}
     if rollout.status is Status.HALTED:
         reasons: tuple[str, ...] = (f"halted, nothing was taken away: {rollout.reason}",)
-        return Verdict(gate="deploy", outcome=Outcome.FAIL, reasons=reasons, metrics=metrics), checked
+        return Verdict(gate="deploy", outcome=Outcome.FAIL, reasons=reasons, metrics=metrics)
     now = f"{stable} has all traffic" if stable else "nothing was released before, and nothing is now"
     if rollout.status is Status.ABORTED and rollout.reason == ASKED_FOR:
         reasons = (f"{version} was half-way and was taken back, as asked", now)
-        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics), checked
+        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics)
     if rollout.promoted:
         reasons = (f"{version} promoted in {seconds:.1f} s, {len(said)} steps",)
         if rollout.status is Status.ABORTED:
             reasons += (f"then {f'taken back to {stable}' if stable else 'removed'}: {rollout.reason}",)
-        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics), checked
+        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics)
     reasons = (f"{version} was not promoted: {rollout.reason}", now)
     blind = bool(said) and any(v.outcome is Outcome.INCONCLUSIVE for a, v, _ in said) and not _failed(said)
     outcome = Outcome.INCONCLUSIVE if blind else Outcome.FAIL
-    return Verdict(gate="deploy", outcome=outcome, reasons=reasons, metrics=metrics), checked
+    return Verdict(gate="deploy", outcome=outcome, reasons=reasons, metrics=metrics)
 
 
 def _failed(said: Sequence[Said]) -> bool:
@@ -225,8 +224,7 @@ async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
             deploy, checked, baked = await _verified_again(platform, target, release, run.place, bake)
         else:
             over, said = await roll(run, platform, lease, await _begun(run, platform, lease, release), run.place)
-            baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
-            deploy, checked = judged(over, said, time.time() - began - baked)
+            deploy, checked, baked = judged(over, said, time.time() - began)
     return await placed(run, platform, target, release.version, deploy, checked, began, baked)
 
 

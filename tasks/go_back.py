@@ -8,10 +8,10 @@ import time
 
 from blocks.platforms import platform_named
 from domain.place import Target
-from domain.rollout import Action, Rollout, Verb
+from domain.rollout import Action, Rollout
 from domain.verdict import Verdict
 from tasks import progress, recording
-from tasks.deploy import Placed, Said, as_task, judged, noted, placed
+from tasks.deploy import Placed, as_task, judged, noted, placed
 from tasks.lease import held
 from tasks.rollback import roll_back
 from tasks.run import Run
@@ -24,19 +24,16 @@ async def go_back(run: Run, to: str | None) -> Placed:
     platform = await platform_named(run.place.platform)
     progress.began("deploy")
     began = time.time()
-    said: list[Said] = []
 
     async def kept(rollout: Rollout, action: Action, verdict: Verdict, step_began: float) -> None:
-        said.append((action, verdict, time.time() - step_began))
         await asyncio.to_thread(noted, run.folder, rollout, action, verdict, step_began)
         await recording.release(rollout.release, target.environment)
         await recording.rollout(rollout)
         await recording.rollout_step(rollout, action, verdict, step_began)
 
     async with held(platform, target, run.holder, say=lambda text: progress.working("deploy", text)) as lease:
-        over, _ = await roll_back(platform, lease, os.urandom(8).hex(), run.place, to=to, take=as_task, kept=kept)
+        over, said = await roll_back(platform, lease, os.urandom(8).hex(), run.place, to=to, take=as_task, kept=kept)
     await recording.rollout(over)
     await recording.audit(run.actor, "rollback", str(target), version=over.release.version, left=over.stable)
-    baked = sum(seconds for action, _, seconds in said if action.verb is Verb.VERIFY)
-    deploy, checked = judged(over, said, time.time() - began - baked)
+    deploy, checked, baked = judged(over, said, time.time() - began)
     return await placed(run, platform, target, over.release.version, deploy, checked, began, baked)

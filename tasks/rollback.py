@@ -15,7 +15,7 @@ from domain.place import Lease, Release, Target
 from domain.rollout import Action, Rollout, Status, Verb, abort
 from domain.spec import EnvironmentSpec
 from domain.verdict import Verdict
-from tasks.rollout import HISTORY, Kept, Step, carry_out, step, unfinished
+from tasks.rollout import HISTORY, Kept, Said, Step, carry_out, step, unfinished
 
 LOOK_AFTER = 1.0
 # Why a rollout that was left half-way is aborted here.
@@ -64,17 +64,18 @@ async def roll_back(
     *,
     to: str | None,
     take: Step = step,
-    kept: Kept,
-) -> tuple[Rollout, list[tuple[Action, Verdict]]]:
+    kept: Kept | None = None,
+) -> tuple[Rollout, list[Said]]:
     """Takes the target back. A rollout that was left half-way is aborted first; when that is what was wanted (no `to`),
     it is all there is to do. Returns the rollout and what each of its steps said."""
-    said: list[tuple[Action, Verdict]] = []
+    said: list[Said] = []
     # The script belongs to a snapshot of the source, and on-call has none.
     place = place.model_copy(update={"verify": place.verify.model_copy(update={"script": None})})
 
     async def keep(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
-        said.append((action, verdict))
-        await kept(now, action, verdict, began)
+        said.append((action, verdict, time.time() - began))
+        if kept is not None:
+            await kept(now, action, verdict, began)
 
     left = await unfinished(platform, lease)
     if left is not None:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 # What is told of each finished step: the rollout before it, the action, its verdict and when it began.
 Kept = Callable[[Rollout, Action, Verdict, float], Awaitable[None]]
+# An action that was done, what came of it, and how long it took in seconds.
+Said = tuple[Action, Verdict, float]
 Step = Callable[[HostsServices, Lease, Rollout, Action, EnvironmentSpec], Awaitable[Verdict]]
 
 

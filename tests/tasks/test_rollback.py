@@ -59,14 +59,9 @@ class Shop:
 
     async def back(self, to: str | None = None) -> tuple[Outcome, Outcome | None, str | None]:
         """What deploy and verify say of a rollback, and what is stable then."""
-        said: list[tuple[Action, Verdict, float]] = []
-
-        async def keep(rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
-            said.append((action, verdict, 0.0))
-
         lease = await self.platform.acquire(TARGET, "ada", 60)
-        over, _ = await roll_back(self.platform, lease, "back", PLACE, to=to, kept=keep)
-        deploy, verify = judged(over, said, 0.0)
+        over, said = await roll_back(self.platform, lease, "back", PLACE, to=to)
+        deploy, verify, _ = judged(over, said, 1.0)
         stable = (await self.platform.inspect(TARGET)).stable
         return deploy.outcome, verify.outcome if verify else None, stable
 
