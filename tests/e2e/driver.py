@@ -71,6 +71,13 @@ class Tes:
             text=True,
         )
 
+    def script(self, code: str, *words: str) -> Any:
+        """Runs Python with this home, which has to print one JSON value on its last line. Returns that."""
+        argv = [sys.executable, "-P", "-c", code, *words]
+        done = subprocess.run(argv, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-2000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
     def stable(self, service: str, environment: str) -> tuple[str | None, str]:
         """The version that is stable, and the public address, from what runs."""
         answer = self.run("status", "--json")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.e2e.driver import ROOT, Tes
+from tests.e2e.driver import Tes
 
 # In a process of its own, against the runtime's server: what the worker does with the deployment.
 _RUN = """\
@@ -45,7 +42,7 @@ async def main():
         "tables": {one.key: [one.type, one.description, json.loads(one.data)] for one in found},
     }
 
-print("FOUND" + json.dumps(asyncio.run(main())))
+print(json.dumps(asyncio.run(main())))
 """
 
 
@@ -53,13 +50,7 @@ def test_the_daily_look_publishes_who_flakes_and_what_failures_have_in_common(te
     project = tmp_path / "remembered"
     project.mkdir()
     (project / "tes.yaml").write_text("name: remembered\ntests: {quarantine: {automatic: true}}\n")
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _RUN, str(project)],
-        cwd=ROOT, env=tes.environment, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    told = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
-    assert told, done.stderr[-3000:] + done.stdout[-2000:]
-    found = json.loads(told[0].removeprefix("FOUND"))
+    found = tes.script(_RUN, str(project))
     assert found["state"] == ["COMPLETED", "1 flaky, 1 broken; 1 set aside, 0 released"]
     assert found["run"][1] == "COMPLETED"
     (flaky,) = [table for key, table in found["tables"].items() if "flakiness" in key]

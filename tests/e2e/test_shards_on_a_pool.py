@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.e2e.driver import ROOT, Tes
+from tests.e2e.driver import Tes
 
 _SPEC = """\
 name: {name}
@@ -25,7 +22,7 @@ up = asyncio.run(runtime.ensure(lambda text: None, wait=True))
 os.environ.update(runtime.environment(up))
 state = asyncio.run(execution(project=sys.argv[1], return_state=True))
 report = asyncio.run(state.aresult(raise_on_failure=False))
-print("REPORT" + report.model_dump_json())
+print(report.model_dump_json())
 """
 
 
@@ -39,13 +36,7 @@ def test_a_suite_runs_on_the_work_pool(tes: Tes, tmp_path: Path) -> None:
     (project / "app.py").write_text("def f(x):\n    return 1 if x else 2\n")
     (project / "test_a.py").write_text("import app\n\n\ndef test_a(): assert app.f(1) == 1\n")
     (project / "test_b.py").write_text("import app\n\n\ndef test_b(): assert app.f(0) == 2\n")
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _RUN, str(project)],
-        cwd=ROOT, env=tes.environment, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    found = [line for line in done.stdout.splitlines() if line.startswith("REPORT")]
-    assert found, done.stderr[-3000:] + done.stdout[-2000:]
-    report = json.loads(found[0].removeprefix("REPORT"))
+    report = tes.script(_RUN, str(project))
     stages = {stage["name"]: stage["verdict"] for stage in report["stages"]}
     assert report["outcome"] == "PASS", report["decision"]
     assert stages["tests.unit"]["metrics"]["passed"] == 2

@@ -12,7 +12,7 @@ from domain.cases import Status, judge
 from domain.errors import SpecError
 from domain.spec import Suite
 from domain.verdict import Outcome
-from tests.toolchain.runners.pytest_projects import (
+from tests.toolchain.runners.planted import (
     END,
     FAILING,
     GOOD,

@@ -8,7 +8,7 @@ import pytest
 
 from domain.cases import Status, judge
 from domain.verdict import Outcome
-from tests.toolchain.runners.pytest_projects import END, FAILING, GOOD, by_id, line, passed, run
+from tests.toolchain.runners.planted import END, FAILING, GOOD, by_id, line, passed, run
 
 SWALLOW = """
 import pytest

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 
 import pytest
 
-from domain.cases import Status, SuiteReport, judge
+from domain.cases import Status, judge
 from domain.errors import SpecError
 from domain.spec import Suite
 from domain.verdict import Outcome
-from tasks.execute import execute
-from toolchain.command import Ran
-from toolchain.runners import RunRequest
+from tests.toolchain.runners import planted
+from tests.toolchain.runners.planted import by_id
 from toolchain.runners import unittest as runner
 
 HEAD = "import os, sys, unittest\n"
 GOOD = HEAD + "class TestGood(unittest.TestCase):\n    def test_good(self): pass\n"
 
-
-def request_for(tmp_path: Path, **more: object) -> RunRequest:
-    root = tmp_path / "project"
-    root.mkdir(exist_ok=True)
-    values: dict[str, object] = {
-        "suite": Suite(name="unit", framework="unittest"),
-        "root": root,
-        "out": tmp_path / "out",
-        "timeout": 60.0,
-    }
-    return RunRequest.model_validate(values | more)
-
-
-async def run(tmp_path: Path, files: dict[str, str], **more: object) -> tuple[SuiteReport, Ran]:
-    request = request_for(tmp_path, **more)
-    for name, text in files.items():
-        (request.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (request.root / name).write_text(text)
-    ran = await execute(runner.command(request), request.out)
-    return runner.parse(ran, request), ran
-
-
-def by_id(report: SuiteReport) -> dict[str, Status]:
-    return {str(attempt.case): attempt.status for attempt in report.attempts}
+request_for = functools.partial(planted.request_for, framework="unittest")
+run = functools.partial(planted.run, framework="unittest")
 
 
 def test_the_exact_argv(tmp_path: Path) -> None:

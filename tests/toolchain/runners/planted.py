@@ -1,4 +1,4 @@
-"""Small projects for the pytest runner, run for real, and journals written by hand."""
+"""Small Python projects that a runner runs for real, and journals of the pytest runner written by hand."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ from domain.cases import Status, SuiteReport
 from domain.spec import Suite
 from tasks.execute import execute
 from toolchain.command import Ran
+from toolchain.registry import module
 from toolchain.runners import RunRequest
-from toolchain.runners import pytest as runner
 
 GOOD = "def test_good():\n    pass\n"
 FAILING = GOOD + "def test_bad():\n    assert 1 == 2\n"
 
 
-def request_for(tmp_path: Path, **more: object) -> RunRequest:
+def request_for(tmp_path: Path, framework: str = "pytest", **more: object) -> RunRequest:
     root = tmp_path / "project"
     root.mkdir(exist_ok=True)
-    values: dict[str, object] = {"suite": Suite(name="unit"), "root": root, "out": tmp_path / "out", "timeout": 60.0}
+    suite = Suite(name="unit", framework=framework)
+    values: dict[str, object] = {"suite": suite, "root": root, "out": tmp_path / "out", "timeout": 60.0}
     return RunRequest.model_validate(values | more)
 
 
-async def run(tmp_path: Path, files: dict[str, str], **more: object) -> tuple[SuiteReport, Ran]:
-    request = request_for(tmp_path, **more)
+async def run(
+    tmp_path: Path, files: dict[str, str], framework: str = "pytest", **more: object
+) -> tuple[SuiteReport, Ran]:
+    runner = module("toolchain.runners", framework)
+    request = request_for(tmp_path, framework, **more)
     for name, text in files.items():
         (request.root / name).parent.mkdir(parents=True, exist_ok=True)
         (request.root / name).write_text(text)
