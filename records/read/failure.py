@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from domain.cases import CaseId
 from domain.clusters import READ, Clusters, Failure, cluster
-from records.read.history import known, of_project
+from records.read.history import IDENTITY, known, of_project
 from records.session import reading
 from records.tables import AttemptRow, CaseRow
 from records.tables.attempt import BAD
@@ -36,10 +36,9 @@ class Failing:
 def failing(project: str, suite: str | None = None, *, days: float = 30, limit: int = 20) -> list[Failing]:
     """The cases that were bad in most runs of the last days."""
     times = func.count(func.distinct(col(AttemptRow.run_id)))
-    columns = (CaseRow.id, CaseRow.suite, CaseRow.file, CaseRow.classname, CaseRow.name)
     query = (
         select(
-            *(col(column) for column in columns),
+            *IDENTITY,
             times,
             func.count(),
             func.min(AttemptRow.recorded, type_=AttemptRow.recorded.type),  # type: ignore[attr-defined]
@@ -48,7 +47,7 @@ def failing(project: str, suite: str | None = None, *, days: float = 30, limit: 
         .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
         .where(BAD, col(AttemptRow.recorded) >= now() - timedelta(days=days), col(AttemptRow.reused).is_(False))
         .where(of_project(project))
-        .group_by(*(col(column) for column in columns))
+        .group_by(*IDENTITY)
         .order_by(times.desc(), func.count().desc(), col(CaseRow.id))
         .limit(limit)
     )

@@ -52,11 +52,11 @@ def suspects(project: str, suite: str | None = None, *, runs: int = RUNS, limit:
             return []
         times = func.count(func.distinct(col(AttemptRow.run_id)))
         query = (
-            select(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+            select(*IDENTITY)
             .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
             .where(BAD, col(AttemptRow.recorded) >= window.since, col(AttemptRow.reused).is_(False))
             .where(of_project(project))
-            .group_by(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
+            .group_by(*IDENTITY)
             .order_by(times.desc(), col(CaseRow.id))
             .limit(limit)
         )
@@ -105,8 +105,7 @@ def counted(project: str) -> dict[str, int]:
 def find_cases(project: str, text: str, suite: str | None = None, limit: int = 20) -> list[Known]:
     """The cases that a person may mean: with that whole id (`file::class::name`), else with that name."""
     parts = text.split("::")
-    query = select(col(CaseRow.id), col(CaseRow.suite), col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
-    query = query.where(col(CaseRow.project) == project)
+    query = select(*IDENTITY).where(col(CaseRow.project) == project)
     if suite is not None:
         query = query.where(col(CaseRow.suite) == suite)
     with reading() as session:
@@ -134,8 +133,12 @@ def of_project(project: str) -> ColumnElement[bool]:
     return col(CaseRow.project).concat("") == project
 
 
+IDENTITY = tuple(col(column) for column in (CaseRow.id, CaseRow.suite, CaseRow.file, CaseRow.classname, CaseRow.name))
+"""The columns that `known` makes a case of."""
+
+
 def known(row: Any) -> Known:
-    """A case from its columns id, suite, file, classname, name."""
+    """A case from the columns IDENTITY."""
     key, suite, file, classname, name = row
     return Known(key, CaseId(suite=suite, file=file, classname=classname, name=name))
 

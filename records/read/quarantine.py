@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from domain.quarantine import Entry
-from records.read.history import known
+from records.read.history import IDENTITY, known
 from records.session import reading
 from records.tables import CaseRow, QuarantineRow
 from records.tables.columns import now
@@ -34,9 +34,8 @@ class Held:
 
 def quarantines(project: str, *, all: bool = False, suite: str | None = None) -> Sequence[Held]:
     """The project's cases in quarantine, the next end first; with `all` also those that were released or ended."""
-    columns = (CaseRow.id, CaseRow.suite, CaseRow.file, CaseRow.classname, CaseRow.name)
     query = (
-        select(QuarantineRow, *(col(column) for column in columns))
+        select(QuarantineRow, *IDENTITY)
         .join(CaseRow, col(CaseRow.id) == col(QuarantineRow.case_id))
         .where(col(QuarantineRow.project) == project)
         .order_by(col(QuarantineRow.until), col(QuarantineRow.case_id))

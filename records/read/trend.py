@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlmodel import Session, col
 
 from domain.cases import CaseId
-from records.read.history import known
+from records.read.history import IDENTITY, known
 from records.read.page import bounded
 from records.session import reading
 from records.tables import AttemptRow, CaseRow, RunRow, StageRow
@@ -82,8 +82,7 @@ def slowest(project: str, suite: str | None = None, *, limit: int = 20) -> list[
                 totals[case_id] = (before[0] + total, max(before[1], most), before[2] + count)
         means = {key: (total / count, most, count) for key, (total, most, count) in totals.items()}
         chosen = sorted(means, key=lambda key: (-means[key][0], key))[: bounded(limit)]
-        columns = (CaseRow.id, CaseRow.suite, CaseRow.file, CaseRow.classname, CaseRow.name)
-        query = select(*(col(column) for column in columns)).where(col(CaseRow.id).in_(chosen))
+        query = select(*IDENTITY).where(col(CaseRow.id).in_(chosen))
         names = {row[0]: known(row).case for row in session.connection().execute(query)}
     return [Slow(key, names[key], *means[key]) for key in chosen]
 

@@ -29,7 +29,7 @@ Project = Annotated[str, Depends(_known)]
 router = APIRouter(prefix="/projects/{project}", tags=["memory"])
 
 
-class CaseOut(BaseModel):
+class WhichOut(BaseModel):
     """Which case it is."""
 
     suite: str
@@ -38,7 +38,7 @@ class CaseOut(BaseModel):
     name: str
 
 
-class FlakyOut(CaseOut):
+class FlakyOut(WhichOut):
     """What a case's history says. Rates are ratios 0..1, with Wilson's bounds at 95 %; flakes are failures at contents
     that passed, too."""
 
@@ -62,7 +62,7 @@ class FlakyOut(CaseOut):
     quarantined_until: datetime | None
 
 
-class FailingOut(CaseOut):
+class FailingOut(WhichOut):
     """How often a case was bad, and when first and last."""
 
     id: str
@@ -110,7 +110,7 @@ class PointOut(BaseModel):
     reused: bool = Field(description="the verdict quotes an earlier one")
 
 
-class SlowOut(CaseOut):
+class SlowOut(WhichOut):
     """Seconds of an attempt, over the latest three runs that executed its suite."""
 
     id: str
@@ -119,7 +119,7 @@ class SlowOut(CaseOut):
     attempts: int
 
 
-class HeldOut(CaseOut):
+class HeldOut(WhichOut):
     """A stay in quarantine. `released` is null while nobody took the case back; it holds no longer than `until`."""
 
     id: str
