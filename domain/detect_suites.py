@@ -34,7 +34,7 @@ def test_suites(
     found = [
         ("pytest", "" if unittest else python),
         ("unittest", unittest),
-        _javascript(files, package),
+        _javascript(package),
         ("go", "there is a go.mod and a _test.go file" if _go(files) else ""),
         ("cargo", "there is a Cargo.toml" if "Cargo.toml" in files else ""),
         *_jvm(files),
@@ -114,7 +114,7 @@ def _jvm(files: frozenset[str]) -> list[tuple[str, str]]:
     return [("maven", f"there is a {maven}" if maven else ""), ("gradle", f"there is a {gradle}" if gradle else "")]
 
 
-def _javascript(files: frozenset[str], package: Mapping[str, Any]) -> tuple[str, str]:
+def _javascript(package: Mapping[str, Any]) -> tuple[str, str]:
     needs: dict[str, Any] = {}
     for section in ("dependencies", "devDependencies"):
         needs |= package[section] if isinstance(package.get(section), dict) else {}

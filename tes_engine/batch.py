@@ -25,10 +25,6 @@ class Batch:
         if dominates and expected:
             self.groups = long_first(self.groups, expected)
 
-    def setup_shared(self) -> bool:
-        """Whether its cases share a fixture of their module: then two workers set it up twice."""
-        return any(_scope_of(item, ("module", "package")) for item in self.items)
-
 
 def tell_apart(items: Sequence[Any]) -> None:
     """Collectors of a project's own may give two cases the same node id: the second is called `... (#2)`."""
