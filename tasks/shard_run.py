@@ -27,6 +27,7 @@ from tasks.manifest import write
 from tasks.journal_watch import watching
 from tasks.snapshot import work_copy
 from tasks.suite_environment import Environment, furnish
+from tasks.suite_result import bad, with_round
 from toolchain import coverage
 from toolchain.command import Ran
 from toolchain.registry import module
@@ -153,19 +154,14 @@ def told_empty(report: SuiteReport, ran: Ran, of: int) -> SuiteReport:
 
 async def retried(runner: Runner, request: RunRequest, report: SuiteReport) -> SuiteReport:
     """Runs what failed again, for a runner that cannot by itself. Every attempt is kept: a pass on retry is no pass."""
-    from domain.cases import final
-
     for number in range(2, request.suite.retries + 2):
-        bad = [attempt for attempt in final(report.attempts).values() if attempt.status.bad]
-        if not bad or not report.complete:
+        failed = bad(report)
+        if not failed or not report.complete:
             return report
         out = request.out.with_name(f"attempt-{number}")
-        selection = tuple(str(attempt.case) for attempt in bad)
+        selection = tuple(str(attempt.case) for attempt in failed)
         narrowed = request.model_copy(update={"selection": selection, "leave": (), "out": out})
-        again = runner.parse(await execute(runner.command(narrowed), out), narrowed)
-        known = {attempt.case for attempt in bad}
-        more = [a.model_copy(update={"number": number}) for a in again.attempts if a.case in known]
-        report = report.model_copy(update={"attempts": (*report.attempts, *more)})
+        report = with_round(report, runner.parse(await execute(runner.command(narrowed), out), narrowed))
     return report
 
 

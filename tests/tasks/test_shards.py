@@ -36,7 +36,8 @@ FILES = {
 
 
 def suite_of(shards: int = 1, **more: object) -> Suite:
-    return Suite.model_validate({"name": "unit", "shards": shards, **more})
+    bare = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # what is installed beside our own pytest proves nothing here
+    return Suite.model_validate({"name": "unit", "shards": shards, "environment": bare, **more})
 
 
 async def run(
@@ -100,6 +101,28 @@ async def test_a_shard_that_passed_is_quoted_and_one_that_failed_runs_again(tmp_
     assert judge(second).outcome is Outcome.PASS
     third, _ = await run(source, suite_of(2), tmp_path, again=True)
     assert not any(attempt.reused for attempt in third.attempts)
+
+
+@pytest.mark.parametrize("second, good", [("pass", True), ("os._exit(0)", False)])
+async def test_what_failed_runs_again_where_the_runner_cannot_and_a_round_that_breaks_is_not_believed(
+    tmp_path: Path, second: str, good: bool
+) -> None:
+    flag = tmp_path / "flag"
+    text = f"""
+import os, pathlib, unittest
+FLAG = pathlib.Path({str(flag)!r})
+class TestIt(unittest.TestCase):
+    def test_flaky(self):
+        if not FLAG.exists():
+            FLAG.touch()
+            self.fail("the first time")
+        {second}
+"""
+    source = await source_of({"test_a.py": text}, tmp_path)
+    report, _ = await run(source, suite_of(framework="unittest", retries=1), tmp_path)
+    told = [(attempt.number, attempt.status) for attempt in report.attempts]
+    assert told[0] == (1, Status.FAILED) and told[1][0] == 2, told
+    assert judge(report).passed is good, judge(report)
 
 
 async def test_the_plan_of_one_content_is_made_once(tmp_path: Path) -> None:
