@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -15,32 +14,12 @@ import records
 from domain.cases import Attempt
 from records.write.attempt import PORTION
 from tests.records.values import attempt
-
-WRITER = """
-import sys, records
-from domain.verdict import Outcome, Verdict
-from tests.records.values import attempt, verdict
-me = sys.argv[1]
-for batch in range(5):
-    shared = [attempt(f"shared_{n}") for n in range(batch * 20, batch * 20 + 20)]
-    own = [attempt(f"own_{me}_{n}") for n in range(batch * 20, batch * 20 + 20)]
-    records.open_run("r1", "checkout", "release")
-    # Each writer in another order: that is what deadlocks are made of.
-    records.record_attempts("r1", "tests.unit", own + shared if int(me) % 2 else (shared + own)[::-1])
-    records.record_stage("r1", f"stage.{batch}", verdict(), started=1.0, ended=2.0)
-    records.audit(me, "record", f"batch {batch}", {"rows": 40})
-"""
+from tests.records.writing import Writer, batch_after_batch, overlapping, own_and_shared
 
 
 def test_concurrent_writers_lose_and_double_nothing(database: str) -> None:
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(number)], env={"TES_DATABASE_URL": database}, stderr=subprocess.PIPE
-        )
-        for number in range(4)
-    ]
-    said = [writer.communicate(timeout=120)[1].decode() for writer in writers]
-    assert [writer.returncode for writer in writers] == [0] * 4, said
+    writers = [Writer(own_and_shared, database, number) for number in range(4)]
+    assert [writer.end() for writer in writers] == [(0, [])] * 4
     found = records.cases("r1", limit=500)
     assert len(found.items) == 500 and found.next is None
     assert {case.attempts for case in found.items} == {1}
@@ -50,26 +29,13 @@ def test_concurrent_writers_lose_and_double_nothing(database: str) -> None:
     assert chain.whole and chain.entries == 20
 
 
-KILLED = """
-import sys, records
-from tests.records.values import attempt
-for batch in range(10_000):
-    records.record_attempts("r1", "tests.unit", [attempt(f"{batch}_{n}") for n in range(50)])
-    print(batch, flush=True)
-"""
-
-
 def test_a_killed_writer_leaves_whole_batches(database: str) -> None:
     records.open_run("r1", "checkout", "release")
-    writer = subprocess.Popen(
-        [sys.executable, "-c", KILLED], env={"TES_DATABASE_URL": database}, stdout=subprocess.PIPE, text=True
-    )
-    assert writer.stdout is not None
-    for _ in range(4):
-        told = writer.stdout.readline()
-    time.sleep(0.01)
-    writer.send_signal(signal.SIGKILL)
-    told = (told + writer.communicate(timeout=30)[0]).split()[-1]
+    writer = Writer(batch_after_batch, database)
+    told = [writer.hear() for _ in range(4)]
+    time.sleep(0.01)  # into the middle of the next
+    writer.kill()
+    told += writer.end()[1]
     kept = 0
     after: str | None = None
     while True:
@@ -79,45 +45,21 @@ def test_a_killed_writer_leaves_whole_batches(database: str) -> None:
             break
         after = page.next
     # What was told is kept; a batch that was under way is there whole or not at all.
-    assert kept % 50 == 0 and kept // 50 - (int(told) + 1) in (0, 1)
+    assert kept % 50 == 0 and kept // 50 - len(told) in (0, 1)
     records.record_attempts("r1", "tests.unit", [attempt("after")])
-
-
-OVERLAPPING = """
-import sys, records
-from records.write import attempt as write
-from tests.records.values import attempt
-write.PORTION = 40  # several portions a transaction
-me = int(sys.argv[1])
-for again in range(2):
-    for batch in range(6):
-        # A window over the same 300 cases, elsewhere for each writer, each time the other way round, with repeats.
-        window = [attempt(f"case_{(me * 37 + batch * 50 + n) % 300:03}") for n in range(120)]
-        given = window + window[:10]
-        records.record_attempts("r1", "tests.unit", iter(given if (me + batch) % 2 else given[::-1]))
-        print(batch, flush=True)
-"""
 
 
 def test_overlapping_writers_of_whom_some_are_killed_lose_and_double_nothing(database: str) -> None:
     """Eight writers on PostgreSQL, four on SQLite; no two wait for each other in a circle."""
     records.open_run("r1", "checkout", "release")
     count = 8 if database.startswith("postgres") else 4
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", OVERLAPPING, str(number)],
-            env={"TES_DATABASE_URL": database},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for number in range(count)
-    ]
+    writers = [Writer(overlapping, database, number) for number in range(count)]
     doomed = writers[:2]
     for writer in doomed:
-        assert writer.stdout is not None and writer.stdout.readline()
-        writer.send_signal(signal.SIGKILL)
-    said = [writer.communicate(timeout=120)[1].decode() for writer in writers]
-    assert [writer.returncode for writer in writers if writer not in doomed] == [0] * (count - 2), said
+        writer.hear()
+        writer.kill()
+    ended = [writer.end() for writer in writers]
+    assert [told for _, told in ended[2:]] == [[*range(6), *range(6)]] * (count - 2), ended
     found = records.cases("r1", limit=500)
     assert sorted(case.name for case in found.items) == [f"case_{n:03}" for n in range(300)]
     assert {case.attempts for case in found.items} == {1}
