@@ -14,7 +14,7 @@ from domain.findings import Finding, Severity
 from domain.load import LoadSummary
 from domain.rollout import Action, Verb
 from domain.verdict import Outcome
-from service.app import create_app
+from service.app import app
 from tests.records.values import attempt, release, rollout, verdict
 
 
@@ -48,6 +48,6 @@ def recorded(database: str) -> None:
 @pytest.fixture
 async def api(database: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application, without a socket."""
-    transport = httpx.ASGITransport(create_app(), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client

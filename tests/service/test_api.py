@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 import records
-from service.app import create_app
+from service.app import app
 
 pytestmark = pytest.mark.usefixtures("recorded")
 
@@ -156,7 +156,7 @@ async def test_nothing_can_be_changed(api: httpx.AsyncClient, method: str, path:
 
 
 async def test_every_route_is_read_only_typed_and_tells_its_problems() -> None:
-    schema = create_app().openapi()
+    schema = app.openapi()
     for path, methods in schema["paths"].items():
         assert set(methods) == {"get"}, path
         ok = methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,9 +19,24 @@ BASE = "/api/v1/projects/shop"
 ROUTES = ("flaky", "failing", "clusters", "trend", "slowest", "quarantine")
 
 
-@pytest.fixture
-def remembered(database: str) -> None:
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 runs of 4 contents: one case passes on retry now and then, one is broken since the last content."""
+    path = tmp_path_factory.mktemp("history") / "records.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TES_DATABASE_URL", f"sqlite:///{path}")
+        _remember()
+        records.close()
+    return path
+
+
+@pytest.fixture
+def remembered(history: Path, database: str) -> None:
+    """The history in this test's own records."""
+    shutil.copyfile(history, database.removeprefix("sqlite:///"))
+
+
+def _remember() -> None:
     for number in range(24):
         made = [
             Attempt(case=CALM, status=Status.PASSED, seconds=2.0),

@@ -9,10 +9,10 @@ from sqlmodel import SQLModel
 
 import records
 from records.url import records_url
-from service.app import create_app
+from service.app import app
 
 
-@pytest.mark.parametrize("path", sorted(create_app().openapi()["paths"]))
+@pytest.mark.parametrize("path", sorted(app.openapi()["paths"]))
 def test_every_route_is_in_the_reference(path: str, root: Path) -> None:
     shown = path.replace("{run_id}", "{id}").replace("{rollout_id}", "{id}").replace("{case_id}", "{case}")
     assert f"`{shown}`" in (root / "docs/reference/service.md").read_text()
