@@ -132,6 +132,15 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bare_pytest() -> Iterator[None]:
+    """A pytest that a test starts loads no plugin that happens to be installed beside ours: that takes it three times
+    as long as to start. A test of plugins has an environment of its own, and the end-to-end tests run as users do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository's root."""

@@ -48,7 +48,8 @@ class Tes:
 
     def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
         self.home = home
-        self.environment = {**os.environ, "TES_HOME": str(home), **(environment or {})}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        self.environment = {**inherited, "TES_HOME": str(home), **(environment or {})}
 
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, "-P", "-m", "cli.main", *words]

@@ -67,19 +67,15 @@ def write(root: Path, files: Mapping[str, str]) -> None:
         path.write_text(textwrap.dedent(text))
 
 
-def environment() -> dict[str, str]:
-    """The tests' own, less what this run of pytest has set in it."""
+def environment(python: str = sys.executable) -> dict[str, str]:
+    """The tests' own, less what this run of pytest has set in it. Our interpreter loads none of our own plugins."""
     unwanted = ("PYTEST_", "PYTHONPATH", "COV_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    return kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} if python == sys.executable else kept
 
 
-QUIET = ("-p", "no:asyncio")  # it warns of a setting that these projects do not have
-
-
-def argv(
-    out: Path, *options: str, arguments: tuple[str, ...], python: str = sys.executable, plugins: tuple[str, ...] = QUIET
-) -> list[str]:
-    return [python, BOOT, "--out", str(out), "--workers", "2", *options, "--", *plugins, *arguments]
+def argv(out: Path, *options: str, arguments: tuple[str, ...], python: str = sys.executable) -> list[str]:
+    return [python, BOOT, "--out", str(out), "--workers", "2", *options, "--", *arguments]
 
 
 def engine(
@@ -88,14 +84,13 @@ def engine(
     arguments: tuple[str, ...] = (),
     out: Path | None = None,
     python: str = sys.executable,
-    plugins: tuple[str, ...] = QUIET,
 ) -> Run:
     """The engine in a project's folder, to its end."""
     out = out or root.parent / "out"
     ran = subprocess.run(
-        argv(out, *options, arguments=arguments, python=python, plugins=plugins),
+        argv(out, *options, arguments=arguments, python=python),
         cwd=root,
-        env=environment(),
+        env=environment(python),
         capture_output=True,
         text=True,
         timeout=120,
@@ -136,6 +131,6 @@ def plain(root: Path, *arguments: str) -> tuple[dict[str, str], str]:
     boot += "sys.path[0] = ''; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     out = root.parent / "plain.json"
     env = environment() | {"PYTHONPATH": str(root.parent / "plug"), "PLAIN_OUT": str(out)}
-    command = [sys.executable, "-c", boot, "-p", "plain_outcomes", "-p", "no:xdist", "-p", "no:asyncio", *arguments]
+    command = [sys.executable, "-c", boot, "-p", "plain_outcomes", *arguments]
     ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=120)
     return json.loads(out.read_text()), ran.stdout

@@ -28,7 +28,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def under_plain(root: Path, python: str, *arguments: str) -> str:
     command = [python, "-m", "pytest", "-p", "no:xdist", *OFF, *arguments]
-    return subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(
+        command, cwd=root, env=environment(python), capture_output=True, text=True, timeout=120
+    ).stdout
 
 
 def run(root: Path, python: str, *arguments: str, options: tuple[str, ...] = ()) -> Run:
@@ -68,7 +70,7 @@ def test_pytest_asyncio_runs_coroutines_in_loops_of_each_scope(project: Path, py
         async def test_bad(): assert 0
         """
     write(project, {"test_a.py": text, "test_b.py": text})
-    ran = engine(project, arguments=OFF, python=python, plugins=())
+    ran = engine(project, arguments=OFF, python=python)
     assert sorted(ran.outcomes.values()) == ["failed"] * 2 + ["passed"] * 4 and ran.problems == []
 
 

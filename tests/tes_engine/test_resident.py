@@ -129,7 +129,10 @@ def test_a_module_of_the_project_that_hides_a_library_is_taken(project: Path, ag
     assert again()[1] == {"test_a": "failed"}
 
 
-def test_no_module_that_pytest_rewrites_is_imported_ahead(project: Path, again: Again, warm: Warm) -> None:
+def test_no_module_that_pytest_rewrites_is_imported_ahead(
+    project: Path, again: Again, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")  # a plugin asks for its library to be rewritten
     write(project, {"test_a.py": "import httpx, hypothesis\ndef test_a(): pass\n"})
     again()
     ended, _ = again()
