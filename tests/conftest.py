@@ -7,6 +7,7 @@ first test: CI must not pass by skipping.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -75,7 +76,7 @@ def pytest_sessionstart() -> None:
 
 
 # Tests that share one real runtime, database or engine stay on one worker, so that it is started once and not beside
-# itself. The longest come first: what is begun last decides when all is over.
+# itself.
 TOGETHER = ("e2e", "cli/runtime", "records", "flows", "test_docs.py", "deployments", "service", "integration")
 
 
@@ -83,6 +84,28 @@ def place(nodeid: str) -> str:
     """What a test shares a worker with: its folder of TOGETHER, else its file."""
     path = nodeid.partition("::")[0].removeprefix("tests/")
     return next((name for name in TOGETHER if path.startswith(name)), path)
+
+
+# Seconds of the places that take long, as `--write-durations` found them. What is begun last decides when all is over:
+# the longest come first. A place that is not named is short.
+DURATIONS = Path(__file__).with_name("durations.json")
+LONG = 3.0
+SPENT: dict[str, float] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-durations", action="store_true", help=f"write {DURATIONS.name} from this run")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    at = place(report.nodeid)
+    SPENT[at] = SPENT.get(at, 0.0) + report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("write_durations", False) and not hasattr(session.config, "workerinput"):
+        long = {at: round(seconds, 1) for at, seconds in SPENT.items() if seconds >= LONG}
+        DURATIONS.write_text(json.dumps(dict(sorted(long.items(), key=lambda one: -one[1])), indent=2) + "\n")
 
 
 @pytest.hookimpl(optionalhook=True)  # the released service's own suite runs without xdist
@@ -99,8 +122,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = {name: number for number, name in enumerate(TOGETHER)}
-    items.sort(key=lambda item: order.get(place(item.nodeid), len(order)))
+    seconds = json.loads(DURATIONS.read_text())
+    items.sort(key=lambda item: -seconds.get(place(item.nodeid), 0.0))
     for item in items:
         for mark in item.iter_markers("requires"):
             if not mark.args or (unknown := set(mark.args) - COMPONENTS.keys()):
