@@ -292,7 +292,12 @@ def _words_of_test(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--base", metavar="REV", help="with --changed: what differs from this git revision counts as changed"
     )
-    one.add_argument("--all", "--again", action="store_true", help="everything, also what did not change")
+    one.add_argument(
+        "--all",
+        "--again",
+        action="store_true",
+        help="everything, also what did not change, and what a stopped run had finished",
+    )
     one.add_argument("--watch", action="store_true", help="again whenever a file changes")
     one.add_argument("--html", metavar="FILE", help="write a report for a browser: one page that needs nothing else")
     one.add_argument("--junit", metavar="FILE", help="write JUnit XML of all suites")

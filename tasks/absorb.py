@@ -110,7 +110,7 @@ def record(entry: Entry) -> None:
 
     open_run(entry.run, entry.project, "test", actor=actor())
     for name, rounds in entry.suites.items():
-        report = reported(name, rounds)
+        report = reported(rounds, entry)
         if report is not None:
             record_attempts(entry.run, f"tests.{name}", report.attempts)
     for name, verdict in entry.verdicts.items():

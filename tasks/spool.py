@@ -40,10 +40,7 @@ class Entry(NamedTuple):
 
     def say(self) -> None:
         """Writes it, in place of what was written before."""
-        suites = {
-            name: [{**ended._asdict(), "job": ended.job._replace(environment={})._asdict()} for ended in rounds]
-            for name, rounds in self.suites.items()
-        }
+        suites = {name: [said_of(ended) for ended in rounds] for name, rounds in self.suites.items()}
         write_json(_path(self.run), {**self._asdict(), "suites": suites})
 
     def forget(self) -> None:
@@ -95,14 +92,22 @@ def prune(root: str) -> None:
         shutil.rmtree(os.path.join(runs_of(root), name), ignore_errors=True)
 
 
+def said_of(ended: Ended) -> dict[str, Any]:
+    """A round as JSON, without the environment, which holds secrets."""
+    return {**ended._asdict(), "job": ended.job._replace(environment={})._asdict()}
+
+
+def ended_of(said: dict[str, Any]) -> Ended:
+    """What `said_of` made. TypeError or KeyError for anything else."""
+    return Ended(**{**said, "job": _job(said["job"])})
+
+
 def _path(run: str) -> str:
     return os.path.join(home(), "spool", f"{run}.json")
 
 
 def _entry(said: dict[str, Any]) -> Entry:
-    suites = {
-        name: [Ended(**{**one, "job": _job(one["job"])}) for one in rounds] for name, rounds in said["suites"].items()
-    }
+    suites = {name: [ended_of(one) for one in rounds] for name, rounds in said["suites"].items()}
     return Entry(**{**said, "suites": suites})
 
 

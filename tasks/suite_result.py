@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.cases import Attempt, CaseId, SetAside, SuiteReport, final, judge
 from domain.verdict import Verdict
+from tasks.spool import Entry
 from tasks.suite_run import COUNTS, Ended, Job, parsed
 
 
@@ -42,11 +44,24 @@ def with_round(report: SuiteReport, more: SuiteReport) -> SuiteReport:
     )
 
 
-def reported(suite: str, rounds: Sequence[Ended]) -> SuiteReport | None:
+def heard(ended: Ended, entry: Entry) -> SuiteReport:
+    """A round's report. What a run that was broken off had finished is marked as reused."""
+    report, job = parsed(ended), ended.job
+    elsewhere = not job.out.startswith(f"{entry.folder}{os.sep}")
+    if not elsewhere and not os.path.exists(os.path.join(job.out, "journal", "main-2.jsonl")):
+        return report
+    attempts = (
+        one.model_copy(update={"reused": True}) if elsewhere or 0 < one.started < entry.began else one
+        for one in report.attempts
+    )
+    return report.model_copy(update={"attempts": tuple(attempts)})
+
+
+def reported(rounds: Sequence[Ended], entry: Entry) -> SuiteReport | None:
     """All rounds of a suite as one report; None when none was begun."""
     report: SuiteReport | None = None
     for ended in rounds:
-        more = parsed(ended)
+        more = heard(ended, entry)
         report = more if report is None else with_round(report, more)
     return report
 

@@ -50,7 +50,8 @@ class Progress:
             elif kind == "file":
                 self.files[str(event.get("f", ""))] = int(event.get("n") or 0)
             elif kind == "session":
-                self.session = dict(event)
+                # Of a run that was gone on with: what was before is over.
+                self.session, self.running, self.ended = dict(event), {}, False
             elif kind in ("note", "problem"):
                 self.notes.append(str(event.get("text", "")))
             elif kind == "end":

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cli.testing.kept import Kept
 from cli.testing.wish import Wish, wanted
 from domain.errors import MissingTool
 from domain.outcome import Outcome, worst
-from tasks import case_times, last_run, spool
+from tasks import case_times, spool
 from tasks.project_python import Chosen, surroundings
 from tasks.resolved import Resolved
-from tasks.suite_run import Ended, Job, parsed, run
+from tasks.suite_run import Ended, Job, run
 from tes_engine.journal import Event
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Result(NamedTuple):
 class Session:
     """Runs suites of one project and shows them on a display."""
 
+    kept: Kept
+
     def __init__(
         self,
         found: Resolved,
@@ -81,11 +84,16 @@ class Session:
         done: list[Tested] = []
         stopped = None
         try:
-            for suite in wanted(self.found, self.wish):
+            suites = wanted(self.found, self.wish)
+            around = surroundings(self.python)
+            self.kept = Kept(self.entry, self.wish, suites, around, warm=self.warm is not None)
+            for suite in suites:
                 tested, stopped = self._suite(suite)
                 done.append(tested)
                 if stopped:
                     break
+            if not stopped:
+                self.kept.over()
         except BaseException:
             self.entry.forget()
             raise
@@ -119,34 +127,19 @@ class Session:
         measures = suite["coverage"] is not None and suite["framework"] == "pytest"
         if measures and watch.whole and planned is None:
             job = job._replace(coverage=coverage.prepare(suite, job.root, job.out))
-        self.entry.suites[name] = []
-        self.entry.say()
-        ended = self._round(job, watch)
-        from tasks.suite_result import again, bad, counts, judged, with_reused, with_round
+        report, stopped = self._ran(job, watch)
+        from tasks.suite_result import counts, judged, with_reused
 
-        report = parsed(ended)
-        runner = runner_of(suite)
-        if suite["framework"] == "pytest" and not report.attempts and ended.code == runner.NO_PYTEST:
-            raise self._missing("pytest")
-        if job.coverage is not None and not report.attempts and coverage.missing(job.out):
-            raise self._missing("coverage")
-        # Our own engine repeats by itself, while the other cases run.
-        rounds = 0 if getattr(runner, "RETRIES", False) else int(suite["retries"])
-        for number in range(2, rounds + 2):
-            if ended.stopped or not report.complete or not bad(report):
-                break
-            ended = self._round(again(job, report, number), watch)
-            report = with_round(report, parsed(ended))
         watch.learn(report)
         if planned is not None and planned.run is not None:
             report = with_reused(report, planned.attempts(name))
         verdict, aside = judged(report, self.found.name, self.found.quarantine)
         outcome, reasons = verdict.outcome, list(verdict.reasons)
-        if not report.attempts and not report.deselected and not ended.stopped and not self.wish.selection:
+        if not (report.attempts or report.deselected or stopped or self.wish.selection):
             from cli.testing.nothing import looked
 
             reasons.append(looked(self.found, suite, self.wish))
-        if job.coverage is not None and not ended.stopped:
+        if job.coverage is not None and not stopped:
             said = coverage.verdict(suite, job.root, job.out, whole=report.complete)
             outcome, reasons = worst([outcome, said.outcome]), [*reasons, *said.reasons]
         elif measures:
@@ -163,7 +156,44 @@ class Session:
             job.out,
             aside,
         )
-        return tested, ended.stopped
+        return tested, stopped
+
+    def _ran(self, job: Job, watch: _Watch) -> tuple[SuiteReport, int | None]:
+        """All rounds of a suite, and the signal that stopped it; those of the run that was broken off, if it ended
+        there."""
+        suite, name = job.suite, job.suite["name"]
+        if before := self.kept.rounds(name):
+            watch.prepare()
+            from tasks.suite_result import reported
+
+            self.entry.suites[name] = before
+            self.kept.ended(name, before)
+            report = reported(before, self.entry)
+            assert report is not None
+            return report, None
+        self.entry.suites[name] = []
+        self.entry.say()
+        self.kept.take_over(job)
+        ended = self._round(job, watch)
+        from cli.testing import coverage
+        from tasks.suite_result import again, bad, heard, with_round
+
+        report = heard(ended, self.entry)
+        runner = runner_of(suite)
+        if suite["framework"] == "pytest" and not report.attempts and ended.code == runner.NO_PYTEST:
+            raise self._missing("pytest")
+        if job.coverage is not None and not report.attempts and coverage.missing(job.out):
+            raise self._missing("coverage")
+        # Our own engine repeats by itself, while the other cases run.
+        rounds = 0 if getattr(runner, "RETRIES", False) else int(suite["retries"])
+        for number in range(2, rounds + 2):
+            if ended.stopped or not report.complete or not bad(report):
+                break
+            ended = self._round(again(job, report, number), watch)
+            report = with_round(report, heard(ended, self.entry))
+        if not ended.stopped:
+            self.kept.ended(name, self.entry.suites[name])
+        return report, ended.stopped
 
     def _planned(self, suite: Mapping[str, Any]) -> Selection | None:
         """What a change can affect; None where that was not asked for, or only pytest's own cases could tell."""
@@ -193,9 +223,8 @@ class Session:
         """The display, made when it is first needed: after the engine has started."""
         if self.display is None:
             self.display = self.open_display()
-            last = last_run.read(self.found.project)
-            if last is not None and last.state == spool.INTERRUPTED:
-                self.display.say(f"kept      of the last run, which was stopped: {last.told}; {last.folder}", "dim")
+            if self.kept.line:
+                self.display.say(self.kept.line, "dim")
             for remark in self.found.remarks:
                 self.display.say(remark, "dim")
             self.display.say(f"python    {self.python.path}, {self.python.why}", "dim")
@@ -242,6 +271,7 @@ class _Watch:
         from cli.testing.progress import Progress
 
         display = self.session.shown()
+        self.session.kept.begun()
         if self.planned is not None:
             for line in _selection(self.planned):
                 display.say(line, "dim")
