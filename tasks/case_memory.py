@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC
 
 from domain.cases import CaseId, SetAside, SuiteReport, final
 from domain.flakiness import Assessment, State, assess
 from domain.quarantine import set_aside
 from domain.spec import Quarantine
+from domain.trend import TrendPoint
+from domain.verdict import Outcome
 from records.read.history import counted, histories, suspects
 from records.read.quarantine import quarantines
+from records.read.trend import trend
 
 _ORDER = (State.BROKEN, State.FLAKY, State.UNKNOWN, State.STABLE)
 
@@ -43,3 +47,20 @@ def aside(project: str, rule: Quarantine, report: SuiteReport, run: str = "this 
     cases = counted(project).get(report.suite, 0)
     entries = [one.entry for one in held]
     return set_aside(report, entries, before, rule, cases=cases, now=time.time(), run=run, content=content)
+
+
+def trend_before(project: str, suite: str, run: str, runs: int = 30) -> list[TrendPoint]:
+    """What the suite came to in the project's last runs but `run`, oldest first; a quotation is no run of it."""
+    return [
+        TrendPoint(
+            at=point.opened.replace(tzinfo=point.opened.tzinfo or UTC).timestamp(),
+            outcome=Outcome(point.outcome),
+            cases=int(point.metrics.get("cases", 0)),
+            passed=int(point.metrics.get("passed", 0)),
+            flaky=int(point.metrics.get("flaky", 0)),
+            seconds=point.metrics.get("seconds", 0.0),
+            run=point.run,
+        )
+        for point in reversed(trend(project, suite, limit=runs))
+        if not point.reused and point.run != run
+    ]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC
 from typing import Any
 
 from domain.cases import Attempt, CaseId
@@ -22,7 +21,6 @@ from domain.verdict import Outcome, Verdict
 from records.read.case import durations as find_durations
 from records.read.run import abandoned as find_abandoned
 from records.read.stage import reusable as find_reusable
-from records.read.trend import trend as read_trend
 from records.write.attempt import record_attempts
 from records.write.audit import audit as append_audit
 from records.write.finding import record_findings
@@ -31,6 +29,7 @@ from records.write.release import record_release
 from records.write.rollout import record_rollout, record_rollout_step
 from records.write.run import close_run, mark_interrupted, open_run
 from records.write.stage import record_stage
+from tasks.case_memory import trend_before
 from tasks.run import Run
 
 BLIND_FOR = 900.0
@@ -102,20 +101,7 @@ async def durations(run: Run, suite: str) -> dict[CaseId, float]:
 
 async def trend(run: Run, suite: str, runs: int = 30) -> list[TrendPoint]:
     """What the suite came to in the project's last runs, oldest first; a quotation is no run of it."""
-    found = await asyncio.to_thread(read_trend, run.project, suite, limit=runs)
-    return [
-        TrendPoint(
-            at=point.opened.replace(tzinfo=point.opened.tzinfo or UTC).timestamp(),
-            outcome=Outcome(point.outcome),
-            cases=int(point.metrics.get("cases", 0)),
-            passed=int(point.metrics.get("passed", 0)),
-            flaky=int(point.metrics.get("flaky", 0)),
-            seconds=point.metrics.get("seconds", 0.0),
-            run=point.run,
-        )
-        for point in reversed(found)
-        if not point.reused and point.run != run.id
-    ]
+    return await asyncio.to_thread(trend_before, run.project, suite, run.id, runs)
 
 
 async def findings(run: Run, stage_name: str, given: Iterable[Finding]) -> None:

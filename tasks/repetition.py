@@ -18,6 +18,7 @@ from tasks import manifest
 from tasks.execute import execute
 from tasks.run import Run
 from tasks.snapshot import entries, work_copy
+from tasks.suite_result import repeats
 from toolchain.registry import module
 from toolchain.runners import Runner, RunRequest
 
@@ -68,14 +69,7 @@ async def _attempts(runner: Runner, request: RunRequest, report: SuiteReport, no
     except (ToolError, ReportError) as error:
         notes.append(f"new cases could not be repeated: {error.message}")
         return []
-    first: dict[CaseId, int] = {}
-    for attempt in report.attempts:
-        first[attempt.case] = max(first.get(attempt.case, 0), attempt.number)
-    return [
-        attempt.model_copy(update={"number": first[attempt.case] + attempt.number, "repeat": True})
-        for attempt in again.attempts
-        if attempt.case in first
-    ]
+    return repeats(report, again)
 
 
 def _history(run: Run, source: Source, suite: Suite, cases: Sequence[CaseId]) -> tuple[set[CaseId], set[str]]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tasks.state_folder import home, project_key, read_json, write_json
 
-FORMAT = 3
+FORMAT = 4
 # Our own code whose change may change the answer.
 _CODE = ("domain", "tasks/spec_file.py", "tasks/resolved.py", "toolchain/runners")
 # Of the hidden names, those that `domain.detection` looks at.
@@ -26,8 +26,11 @@ _YOUNG = 0.05
 
 class Resolved(NamedTuple):
     """`suites` are `domain.spec.Suite` as JSON, None when the project has none; `remarks` are for a person.
-    `quarantine` is `domain.spec.Quarantine` as JSON. `detected` is how the suites were found, "" where tes.yaml names
-    them; `by_pytest` is the suite that takes the place of the one of unittest's where pytest is, with its sentence."""
+
+    `quarantine` and `repeat` are those of `domain.spec` as JSON. `detected` is how the suites were found, "" where
+    tes.yaml names them; `by_pytest` is the suite that takes the place of the one of unittest's where pytest is, with
+    its sentence.
+    """
 
     project: str
     name: str
@@ -37,6 +40,7 @@ class Resolved(NamedTuple):
     quarantine: dict[str, Any]
     detected: str = ""
     by_pytest: tuple[dict[str, Any], str] | None = None
+    repeat: dict[str, Any] = {}
 
 
 def resolved(project: str) -> Resolved:
@@ -143,5 +147,6 @@ def _read(project: str) -> tuple[Resolved, dict[str, list[int] | None], dict[str
     rule = tests.quarantine.model_dump(mode="json")
     other = loaded.by_pytest and (loaded.by_pytest[0].model_dump(mode="json"), loaded.by_pytest[1])
     told = "".join(detected).removeprefix("tests.suites: ")
-    answer = Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks, rule, told, other)
+    repeat = tests.repeat.model_dump(mode="json")
+    answer = Resolved(project, loaded.spec.name or root.name, tests.python, suites, remarks, rule, told, other, repeat)
     return answer, files, folders

@@ -44,6 +44,23 @@ def with_round(report: SuiteReport, more: SuiteReport) -> SuiteReport:
     )
 
 
+def repeats(report: SuiteReport, more: SuiteReport) -> list[Attempt]:
+    """The attempts of `more`, made to learn more of cases that have their result in `report`."""
+    first: dict[CaseId, int] = {}
+    for attempt in report.attempts:
+        first[attempt.case] = max(first.get(attempt.case, 0), attempt.number)
+    return [
+        attempt.model_copy(update={"number": first[attempt.case] + attempt.number, "repeat": True})
+        for attempt in more.attempts
+        if attempt.case in first
+    ]
+
+
+def with_repeats(report: SuiteReport, more: SuiteReport) -> SuiteReport:
+    """The report with attempts that decide nothing: not what speaks against the run that made them, either."""
+    return report.model_copy(update={"attempts": (*report.attempts, *repeats(report, more))})
+
+
 def heard(ended: Ended, entry: Entry) -> SuiteReport:
     """A round's report. What a run that was broken off had finished is marked as reused."""
     report, job = parsed(ended), ended.job
@@ -62,7 +79,10 @@ def reported(rounds: Sequence[Ended], entry: Entry) -> SuiteReport | None:
     report: SuiteReport | None = None
     for ended in rounds:
         more = heard(ended, entry)
-        report = more if report is None else with_round(report, more)
+        if report is not None and ended.job.repeat is not None:
+            report = with_repeats(report, more)
+        else:
+            report = more if report is None else with_round(report, more)
     return report
 
 

@@ -36,7 +36,7 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Job(NamedTuple):
-    """One round of one suite. `suite` is a `domain.spec.Suite` as JSON; `selection` as in `RunRequest`."""
+    """One round of one suite. `suite` is a `domain.spec.Suite` as JSON; `selection`, `repeat` as in `RunRequest`."""
 
     suite: Mapping[str, Any]
     root: str
@@ -47,6 +47,7 @@ class Job(NamedTuple):
     durations: str | None = None
     impact: bool = False
     coverage: str | None = None
+    repeat: str | None = None
 
 
 class Start(NamedTuple):
@@ -98,6 +99,7 @@ def light(job: Job) -> Start | None:
         select=select,
         impact=job.impact,
         coverage=job.coverage,
+        repeat=job.repeat,
     )
     return Start(argv, job.root, suite["environment"], files)
 
@@ -140,6 +142,7 @@ def request(job: Job) -> RunRequest:
         durations=Path(job.durations) if job.durations else None,
         impact=job.impact,
         coverage=Path(job.coverage) if job.coverage else None,
+        repeat=Path(job.repeat) if job.repeat else None,
         cache=Path(cache(job)),
     )
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.testing.run import Result, Tested
-from domain.errors import ToolError
+from domain.errors import TesError, ToolError
 
 if TYPE_CHECKING:
     from domain.cases import SuiteReport
+    from domain.trend import TrendPoint
 
 
 def write(result: Result, html: str | None, junit: str | None) -> list[str]:
@@ -34,6 +35,7 @@ def write(result: Result, html: str | None, junit: str | None) -> list[str]:
             reports,
             verdicts,
             folder,
+            trend=_trend(result) if html is not None else (),
             html=html is not None,
             junit=junit is not None,
             quarantined=quarantined,
@@ -51,6 +53,18 @@ def write(result: Result, html: str | None, junit: str | None) -> list[str]:
     root = Path(result.entry.root)
     test_reports.announce(reports, verdicts, root, out=sys.stderr, quarantined=quarantined, title=title)
     return files
+
+
+def _trend(result: Result) -> list[TrendPoint]:
+    """Earlier runs of the suite, from the records; nothing where they do not answer, or of several suites at once."""
+    from tasks.case_memory import trend_before
+
+    if len(result.suites) != 1:
+        return []
+    try:
+        return trend_before(result.entry.project, result.suites[0].suite["name"], result.entry.run)
+    except TesError:
+        return []
 
 
 def needed(html: str | None, junit: str | None) -> bool:

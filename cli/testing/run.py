@@ -130,7 +130,10 @@ class Session:
         report, stopped = self._ran(job, watch)
         from tasks.suite_result import counts, judged, with_reused
 
+        known = set(watch.known)
         watch.learn(report)
+        if not stopped:
+            report = self._repeated(job, report, known)
         if planned is not None and planned.run is not None:
             report = with_reused(report, planned.attempts(name))
         verdict, aside = judged(report, self.found.name, self.found.quarantine)
@@ -195,6 +198,23 @@ class Session:
             self.kept.ended(name, self.entry.suites[name])
         return report, ended.stopped
 
+    def _repeated(self, job: Job, report: SuiteReport, known: set[str]) -> SuiteReport:
+        """With the repetitions of new and changed cases, where tes.yaml asks for them; not while somebody watches."""
+        rule = self.found.repeat
+        repeats = getattr(runner_of(job.suite), "REPEATS", False) and self.warm is None
+        if not (rule.get("most") and repeats and report.complete):
+            return report
+        from tasks.repeat_here import repetition
+        from tasks.suite_result import heard, with_repeats
+
+        more, note = repetition(job, rule, report, known)
+        if more is not None:
+            self.shown().say(f"repeats   {note}", "dim")
+            ended = self._round(more, None)
+            report = with_repeats(report, heard(ended, self.entry))
+            note += ", and stopped there" if ended.stopped else ""
+        return report.model_copy(update={"notes": (*report.notes, *([note] if note else []))})
+
     def _planned(self, suite: Mapping[str, Any]) -> Selection | None:
         """What a change can affect; None where that was not asked for, or only pytest's own cases could tell."""
         if not self.wish.changed or suite["framework"] != "pytest":
@@ -214,8 +234,11 @@ class Session:
     def _environment(self, suite: Mapping[str, Any]) -> dict[str, str]:
         return {**surroundings(self.python), **suite["environment"]}
 
-    def _round(self, job: Job, watch: _Watch) -> Ended:
-        ended = run(job, watch.tell, watch.prepare, warm=self.warm)
+    def _round(self, job: Job, watch: _Watch | None) -> Ended:
+        if watch is None:
+            ended = run(job, lambda _: None)
+        else:
+            ended = run(job, watch.tell, watch.prepare, warm=self.warm)
         self.entry.suites[job.suite["name"]].append(ended)
         return ended
 

@@ -150,6 +150,31 @@ def test_where_no_case_is_found_it_is_told_what_was_looked_at_and_which_key_chan
     assert "tests.suites in tes.yaml says otherwise" in said
 
 
+def test_new_and_changed_cases_are_repeated_where_it_is_asked_for(project: Path) -> None:
+    write(project, test_a=GOOD, test_b=GOOD, test_c=GOOD)
+    (project / "tes.yaml").write_text("tests: {repeat: {most: 2, budget: 10s}}\n")
+    assert len(result(project, "--cases")[1]["cases"][0]["attempts"]) == 1, "where all is new nothing is"
+    flaky = "import itertools\nTURN = itertools.count()\ndef test_good():\n    assert next(TURN) != 2\n"
+    write(project, test_d=GOOD, test_c=flaky.replace("!= 2", "!= 1"))
+    code, told = result(project, "--cases")
+    attempts = {case["file"]: [one["status"] for one in case["attempts"]] for case in told["cases"]}
+    assert code == 0 and told["counts"]["flaky"] == 1 and told["counts"]["passed"] == 4
+    assert attempts["test_a.py"] == ["passed"] and attempts["test_d.py"] == ["passed"] * 3
+    assert attempts["test_c.py"] == ["passed", "passed", "failed"] or attempts["test_c.py"].count("failed") == 1
+    assert "2 new or changed cases are repeated, 4 attempts" in told["suites"][0]["notes"]
+    assert any("failed when repeated, the first: test_c.py::test_good" in reason for reason in told["reasons"])
+    assert {len(case["attempts"]) for case in result(project, "--cases")[1]["cases"]} == {1}
+
+
+def test_the_page_shows_earlier_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TES_RECORD", "1")
+    write(project, test_a=GOOD)
+    first = result(project)[1]["run"]
+    assert first in subprocess.run([TES, "runs", "--json"], capture_output=True, text=True, check=True).stdout
+    tes(project, "--html", str(project.parent / "page.html"))
+    assert "Pass rate and duration of the last 2 runs" in (project.parent / "page.html").read_text()
+
+
 # What is planted, and the exit codes that are honest about it.
 TRUST = {
     "a collection error": ({"test_a": GOOD, "test_b": "def broken(:\n"}, (), (1, 2)),
