@@ -13,9 +13,12 @@ from .board import NOBODY, Board
 from .crash import Crash, allowed
 from .hands import Hand, fork, spawn
 from .journal import Event, Tail
+from .listeners import Listeners
 from .worker import Todo
 
 LOOK = 0.01
+"""Seconds between two looks at the journal. What came meanwhile is taken in at once, which costs the workers less of a
+processor that they share with this process than a look at each line does."""
 SWEEPS = 3
 FRUITLESS = 20
 """Deaths in a row without a single result, after which the run is given up."""
@@ -31,6 +34,7 @@ class Foreman:
         self.run = uuid.uuid4().hex
         path = os.path.join(self.options.out, f"board-{os.getpid()}.bin")
         self.board = Board(path, len(self.nodes), self.count)
+        self.listeners = Listeners(self.session.config)
         self.tail = Tail(os.path.join(self.options.out, "journal"))
         self.hands: List[Hand] = []
         self.by_journal: Dict[str, Hand] = {}
@@ -75,10 +79,10 @@ class Foreman:
         sweeps = 0
         while True:
             while self.hands:
-                heard = self.listen()
+                self.listen()
                 self.reap()
                 self.time_out()
-                if not heard:
+                if self.hands:
                     time.sleep(LOOK)
             if self.stopping():
                 return
@@ -108,18 +112,18 @@ class Foreman:
         self.hands.append(hand)
         self.by_journal[f"{hand.name}.jsonl"] = hand
 
-    def listen(self) -> bool:
-        """Takes in what the workers have journalled since the last look; whether there was anything."""
-        any_new = False
-        for name, events in self.tail.new():
-            if name.startswith("main"):
-                continue
-            any_new = True
-            for event in events:
-                self.heard(self.by_journal.get(name), event)
+    def listen(self) -> None:
+        """Takes in what the workers have journalled since the last look."""
+        told = [(name, events) for name, events in self.tail.new() if not name.startswith("main")]
+        if not told:
+            return
+        with self.listeners.gathered():
+            for name, events in told:
+                hand = self.by_journal.get(name)
+                for event in events:
+                    self.heard(hand, event)
         if self.session.shouldfail or self.session.shouldstop:
             self.board.stop()
-        return any_new
 
     def heard(self, hand: Optional[Hand], event: Event) -> None:
         kind = event["e"]
@@ -173,7 +177,7 @@ class Foreman:
     def replay(self, event: Event, retry: bool) -> None:
         self.replaying = True
         try:
-            replay.result(self.session.config, event, retry)
+            replay.result(self.session.config, event, retry, self.listeners)
         finally:
             self.replaying = False
 

@@ -65,4 +65,5 @@ def read_from(path: str, at: int = 0) -> Tuple[List[Event], int]:
         file.seek(at)
         data = file.read()
     end = data.rfind(b"\n") + 1
-    return [json.loads(line) for line in data[:end].splitlines()], at + end
+    # All at once is half the time of one by one; a newline within a text is an escape.
+    return json.loads(b"[%s]" % data[:end].rstrip(b"\n").replace(b"\n", b",")), at + end

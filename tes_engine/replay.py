@@ -11,6 +11,7 @@ from typing import Any, Dict, List
 from _pytest.reports import CollectReport, TestReport
 
 from .journal import Event
+from .listeners import Listeners
 
 _NOTHING: List[Any] = []
 _NO_WORDS: Dict[str, Any] = {}
@@ -22,11 +23,14 @@ class Gone:
     nodeid = "(deselected in a worker)"
 
 
-def result(config: Any, event: Event, retried: bool) -> None:
+def result(config: Any, event: Event, retried: bool, listeners: Listeners) -> None:
     """One attempt's reports to whoever listens. One that will be repeated is told as such and counts as no failure."""
     hook = config.hook
     if "collect" in event:
         hook.pytest_collectreport(report=_collected(config, event))
+        return
+    if event["o"] == "passed" and "reports" not in event and not retried and listeners.quick:
+        listeners.passed(_reports(config, event))
         return
     for report in _reports(config, event):
         if retried and report.outcome == "failed":
