@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ from toolchain.engine_argv import engine_argv
 
 CASES, FILES = 400, 20
 LIMIT = 240.0
+RUNNING = """
+import os
+def pytest_runtest_call(item):
+    os.close(os.open(os.environ["BENCH_RUNNING"], os.O_CREAT, 0o600))
+"""
+"""The project's conftest.py: nobody is killed before a test runs."""
 
 
 def generate(root: Path) -> dict[str, str]:
@@ -26,6 +33,7 @@ def generate(root: Path) -> dict[str, str]:
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     (root / "pytest.ini").write_text("[pytest]\n")
+    (root / "conftest.py").write_text(RUNNING)
     bodies = {"passed": "    pass\n", "failed": "    assert False\n", "skipped": "    pytest.skip('so')\n",
               "xfailed": "    pytest.xfail('so')\n"}  # fmt: skip
     expected: dict[str, str] = {}
@@ -39,7 +47,9 @@ def generate(root: Path) -> dict[str, str]:
     return expected
 
 
-def kills(python: Path, scratch: Path, wanted: int, beside: int) -> dict[str, Any]:
+def kills(
+    python: Path, environment: Mapping[str, str], scratch: Path, wanted: int, beside: int, say: Callable[[str], None]
+) -> dict[str, Any]:
     """`wanted` kills of the engine's workers over as many runs as it takes, and `beside` of pytest-xdist's."""
     chance = random.Random(3)
     root, out = scratch / "kills", scratch / "kills-out"
@@ -49,16 +59,24 @@ def kills(python: Path, scratch: Path, wanted: int, beside: int) -> dict[str, An
     while tally["kills"] < wanted:
         shutil.rmtree(out, ignore_errors=True)
         argv = engine_argv(str(python), out, ["-q", "-p", "no:cacheprovider"], workers=2)
-        done, slow = _shoot(argv, root, dict(os.environ), chance, wanted - tally["kills"], 0.05)
+        done, slow = _shoot(argv, root, environment, chance, wanted - tally["kills"], 0.05)
         tally.update({"kills": done, "runs": 1, "hung": slow})
         for kind, text in judged(out, expected):
             tally[kind] += 1
-            examples.append(f"run {tally['runs']}: {kind}: {text}")
+            if kind != "attempts_lost":
+                examples.append(f"run {tally['runs']}: {kind}: {text}")
+        say(f"kills: {tally['kills']} of {wanted}, {tally['attempts_lost']} attempts lost, {len(examples)} complaints")
         if tally["runs"] >= 20 and tally["kills"] < tally["runs"]:
             break  # it cannot be killed any more: the table will say how often it was
-    xdist = _xdist(python, root, scratch, expected, chance, beside)
+    xdist = _xdist(python, root, environment, scratch, expected, chance, beside)
     names = ("kills", "runs", "attempts_lost", "lost", "doubled", "wrong", "given_up", "problems", "hung")
-    return {"cases": len(expected), **{name: tally[name] for name in names}, "examples": examples[:20], "xdist": xdist}
+    return {
+        "cases": len(expected),
+        "wanted": wanted,
+        **{name: tally[name] for name in names},
+        "examples": examples[:20],
+        "xdist": xdist,
+    }
 
 
 def judged(out: Path, expected: dict[str, str]) -> list[tuple[str, str]]:
@@ -90,9 +108,13 @@ def judged(out: Path, expected: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _shoot(
-    argv: list[str], root: Path, environment: dict[str, str], chance: random.Random, most: int, mean: float
+    argv: list[str], root: Path, environment: Mapping[str, str], chance: random.Random, most: int, mean: float
 ) -> tuple[int, int]:
-    """Runs a command and kills one of its children now and then, `mean` seconds apart: (kills, 1 if it hung)."""
+    """Runs a command and, once a test runs, kills one of its children now and then, `mean` seconds apart: (kills, 1 if
+    it hung)."""
+    running = root.parent / "running"
+    running.unlink(missing_ok=True)
+    environment = {**environment, "BENCH_RUNNING": str(running)}
     process = subprocess.Popen(argv, cwd=root, env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     count, began = 0, time.monotonic()
@@ -101,7 +123,7 @@ def _shoot(
             time.sleep(chance.expovariate(1 / mean))
             if time.monotonic() - began > LIMIT:
                 return count, 1
-            victims = children(process.pid)
+            victims = children(process.pid) if running.exists() else []
             if victims and count < most:
                 try:
                     os.kill(chance.choice(victims), signal.SIGKILL)
@@ -118,13 +140,19 @@ def _shoot(
 
 
 def _xdist(
-    python: Path, root: Path, scratch: Path, expected: dict[str, str], chance: random.Random, wanted: int
+    python: Path,
+    root: Path,
+    environment: Mapping[str, str],
+    scratch: Path,
+    expected: dict[str, str],
+    chance: random.Random,
+    wanted: int,
 ) -> dict[str, Any]:
     """The same for pytest-xdist: cases that came out wrong, and cases with no result."""
     plugin, path = scratch / "plug", scratch / "xdist.json"
     plugin.mkdir(exist_ok=True)
     (plugin / "bench_outcomes.py").write_text(PLUGIN)
-    environment = {**os.environ, "PYTHONPATH": str(plugin), "BENCH_OUTCOMES": str(path)}
+    environment = {**environment, "PYTHONPATH": str(plugin), "BENCH_OUTCOMES": str(path)}
     argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "bench_outcomes", "-n", "2"]
     tally: Counter[str] = Counter()
     while tally["kills"] < wanted and tally["runs"] < 10:

@@ -19,13 +19,15 @@ EVERY = 0.3
 @dataclass(frozen=True)
 class Measured:
     """`cpu` are seconds, user and system, of the process and of all descendants that somebody waited for. `peak` is the
-    largest seen sum of their proportional set sizes, in MB: pages that are shared count once; 0 where none was seen."""
+    largest seen sum of their proportional set sizes, in MB: pages that are shared count once; 0 where none was seen.
+    `late` is one that took longer than it may, and was killed."""
 
     code: int
     wall: float
     cpu: float
     peak: float
     load: tuple[float, float]
+    late: bool = False
 
     def told(self) -> dict[str, Any]:
         return asdict(self)
@@ -34,7 +36,7 @@ class Measured:
 def measured(
     argv: Sequence[str], folder: Path, environment: Mapping[str, str], *, limit: float = 300.0, log: Path | None = None
 ) -> Measured:
-    """Runs a command to its end. TimeoutError when it takes longer than `limit` seconds: all of it is killed then."""
+    """Runs a command to its end, or for `limit` seconds: all of it is killed then."""
     before = os.getloadavg()[0]
     peak = [0.0]
     over = threading.Event()
@@ -46,7 +48,7 @@ def measured(
         )  # fmt: skip
         watcher = threading.Thread(target=_watch, args=(process.pid, over, peak), daemon=True)
         watcher.start()
-        late = threading.Timer(limit, os.killpg, (process.pid, signal.SIGKILL))
+        late = threading.Timer(limit, _end, (process.pid,))
         late.start()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
@@ -54,21 +56,38 @@ def measured(
     late.cancel()
     over.set()
     watcher.join()
-    if wall >= limit:
-        raise TimeoutError(f"{argv[0]} ... in {folder} took more than {limit:g} s")
     cpu = usage.ru_utime + usage.ru_stime
-    return Measured(process.returncode, wall, cpu, peak[0], (before, os.getloadavg()[0]))
+    return Measured(process.returncode, wall, cpu, peak[0], (before, os.getloadavg()[0]), wall >= limit)
 
 
 def children(pid: int) -> list[int]:
-    """The living children of a process (Linux); none of one that is gone."""
+    """The living children of a process (Linux); none of one that is gone. Any of them may end at any moment."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*"):
+    for thread in threads:
         try:
-            found += map(int, (task / "children").read_text().split())
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
         except OSError:
             continue
-    return found
+    return [one for one in found if _lives(one)]
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and has not ended (one that nobody has waited for yet is no more than a name)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] not in ("Z", "X", "")
+    except OSError:
+        return False
+
+
+def _end(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
 
 
 def _watch(pid: int, over: threading.Event, peak: list[float]) -> None:

@@ -4,6 +4,7 @@ its journal."""
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,15 @@ def of_journal(out: Path) -> dict[str, str]:
     return {event["id"]: event["o"] for event in results}
 
 
-def difference(plain: dict[str, str], other: dict[str, str]) -> list[str]:
-    """A line for each case that came out otherwise; empty when all are the same."""
-    names = sorted(plain.keys() | other.keys())
+def newest_journal(home: Path) -> Path:
+    """The folder that `tes test` had its engine write into last; one that is not there when it has not."""
+    found = [path for path in home.rglob("journal") if path.is_dir()]
+    return max(found, key=lambda path: path.stat().st_mtime).parent if found else home / "none"
+
+
+def difference(plain: dict[str, str], other: dict[str, str], unstable: Container[str] = ()) -> list[str]:
+    """A line for each case that came out otherwise, but for those that are unstable in plain pytest itself; empty when
+    all are the same."""
+    names = [name for name in sorted(plain.keys() | other.keys()) if name not in unstable]
     pairs = [(name, plain.get(name, "missing"), other.get(name, "missing")) for name in names]
     return [f"{name}: {one}, not {two}" for name, one, two in pairs if one != two]

@@ -7,12 +7,12 @@ cases and the runner's own time, not who gets the processor.
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import statistics
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,17 @@ def generate(root: Path, count: int, total: float) -> dict[str, float]:
     return known
 
 
-def skewed(python: Path, cache: Path, scratch: Path, rounds: int, quick: bool) -> dict[str, Any]:
-    """Medians of each runner's wall seconds, and their ratio to the ideal."""
+def skewed(
+    python: Path,
+    environment: Mapping[str, str],
+    cache: Path,
+    scratch: Path,
+    rounds: int,
+    quick: bool,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Medians of each runner's wall seconds, and their ratio to the ideal. RuntimeError when one does not exit 0: every
+    test passes."""
     root, out = scratch / "skewed", scratch / "skewed-out"
     known = generate(root, *((120, TOTAL / 5) if quick else (600, TOTAL)))
     ideal = max(sum(known.values()) / 2, max(known.values()))
@@ -57,27 +66,33 @@ def skewed(python: Path, cache: Path, scratch: Path, rounds: int, quick: bool) -
     modes = {"engine": engine_argv(str(python), out, quiet, workers=2, durations=durations),
              "xdist worksteal": [*xdist, "worksteal"], "xdist load": [*xdist, "load"]}  # fmt: skip
     walls: dict[str, list[float]] = {}
-    for _ in range(rounds):
+    measured([str(python), "-m", "pytest", *quiet, "--collect-only"], root, environment)  # leaves compiled files
+    for number in range(rounds):
         for name, argv in modes.items():
             shutil.rmtree(out, ignore_errors=True)
-            ran = measured(argv, root, dict(os.environ))
-            assert ran.code == 0, f"{name} ended with {ran.code}"
+            ran = measured(argv, root, environment)
+            if ran.code != 0:
+                raise RuntimeError(f"skewed: {name} ended with {ran.code}")
             walls.setdefault(name, []).append(ran.wall)
-        walls.setdefault("pytest-split", []).append(_split(python, cache, root, durations, quiet))
+        walls.setdefault("pytest-split", []).append(_split(python, environment, cache, root, durations, quiet))
+        say(f"skewed {number + 1}/{rounds}: " + ", ".join(f"{name} {of[-1]:.2f}" for name, of in walls.items()))
     found = {name: round(statistics.median(values), 2) for name, values in walls.items()}
     ratios = {name: round(wall / ideal, 3) for name, wall in found.items()}
     return {"tests": len(known), "ideal_s": round(ideal, 2), "rounds": rounds, "wall_s": found, "of_ideal": ratios,
             "walls_s": walls}  # fmt: skip
 
 
-def _split(python: Path, cache: Path, root: Path, durations: Path, quiet: list[str]) -> float:
+def _split(
+    python: Path, environment: Mapping[str, str], cache: Path, root: Path, durations: Path, quiet: list[str]
+) -> float:
     """Two processes beside each other, each with its half as pytest-split plans it. Seconds until both are done."""
-    environment = {**os.environ, "PYTHONPATH": str(cache / "split")}
-    argv = [str(python), "-m", "pytest", *quiet, "--splits", "2", "--durations-path", str(durations)]
+    environment = {**environment, "PYTHONPATH": str(cache / "split")}
+    argv = [str(python), "-m", "pytest", *quiet, "-p", "no:xdist", "--splits", "2", "--durations-path", str(durations)]
     argv += ["--splitting-algorithm", "least_duration", "--group"]
     began = time.perf_counter()
     halves = [subprocess.Popen([*argv, str(group)], cwd=root, env=environment, stdout=subprocess.DEVNULL)
               for group in (1, 2)]  # fmt: skip
     codes = [half.wait() for half in halves]
-    assert codes == [0, 0], f"pytest-split ended with {codes}"
+    if codes != [0, 0]:
+        raise RuntimeError(f"skewed: pytest-split ended with {codes}")
     return time.perf_counter() - began
