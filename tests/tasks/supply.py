@@ -9,6 +9,9 @@ from pathlib import Path
 from domain.supply import Source
 from tasks.snapshot import take
 
+# For suites that run in our own environment: the plugins that are installed there are most of pytest's start.
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
 
 def lay(root: Path, files: dict[str, str]) -> Path:
     """The files below a folder, which is made."""

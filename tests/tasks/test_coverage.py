@@ -17,7 +17,7 @@ from tasks.coverage_data import merged
 from tasks.shard_run import Finished
 from tasks.shards import new_plan, on_this_machine
 from tasks.suite_environment import Environment
-from tests.tasks.supply import source_of
+from tests.tasks.supply import BARE, source_of
 from toolchain import coverage as tool
 from toolchain.reports import coverage as report
 
@@ -33,7 +33,7 @@ WANTED = Coverage()
 
 
 async def measured(source: Source, tmp: Path, shards: int, workers: int = 1) -> list[Finished]:
-    suite = Suite(name="unit", shards=shards, workers=workers, coverage=WANTED)
+    suite = Suite(name="unit", shards=shards, workers=workers, environment=BARE, coverage=WANTED)
     plan = new_plan(suite, source, {})
     assert len(plan.shards) == shards
     _, finished = await on_this_machine(

@@ -26,10 +26,10 @@ from tasks.shard_elsewhere import carried_out
 from tasks.shard_pool import Phase
 from tasks.shards import new_plan
 from tasks.suite_environment import Environment
-from tests.tasks.supply import source_of
+from tests.tasks.supply import BARE, source_of
 
 FILES = {"test_a.py": "def test_a(): pass\n", "test_b.py": "def test_b(): pass\n", "sub/run.sh": "#!/bin/sh\n"}
-SUITE = Suite(name="unit", shards=2, workers=1)
+SUITE = Suite(name="unit", shards=2, workers=1, environment=BARE)
 Doing = Callable[["Pool", Order], Awaitable[str]]
 
 

@@ -20,7 +20,7 @@ from tasks.cores import Cores, share
 from tasks.shard_run import Finished, sweep
 from tasks.shards import new_plan, on_this_machine, planned
 from tasks.suite_environment import Environment
-from tests.tasks.supply import lay, source_of
+from tests.tasks.supply import BARE, lay, source_of
 
 FILES = {
     "pyproject.toml": "[tool.pytest.ini_options]\ntestpaths = ['tests']\npython_files = ['test_*.py', 'check_*.py']\n",
@@ -36,8 +36,7 @@ FILES = {
 
 
 def suite_of(shards: int = 1, **more: object) -> Suite:
-    bare = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # what is installed beside our own pytest proves nothing here
-    return Suite.model_validate({"name": "unit", "shards": shards, "environment": bare, **more})
+    return Suite.model_validate({"name": "unit", "shards": shards, "environment": BARE, **more})
 
 
 async def run(

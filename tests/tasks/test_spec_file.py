@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -118,11 +117,9 @@ def _binary(path: Path) -> None:
 )
 def test_what_is_no_readable_file_is_one_clear_error(tmp_path: Path, make: object, said: str) -> None:
     make(tmp_path / "tes.yaml")  # type: ignore[operator]
-    began = time.monotonic()
     with pytest.raises(SpecError) as caught:
         load_spec(tmp_path)
     assert said in caught.value.message and "tes.yaml" in caught.value.message and caught.value.fix
-    assert time.monotonic() - began < 5
 
 
 def test_a_file_without_permission_is_told(tmp_path: Path) -> None:

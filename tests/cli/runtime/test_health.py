@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -42,10 +41,8 @@ async def test_a_server_that_accepts_and_says_nothing_does_not_answer() -> None:
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        begun = time.monotonic()
         assert await asyncio.to_thread(health.answers, f"http://127.0.0.1:{port}", 0.2) is False
         assert await health.wait(f"http://127.0.0.1:{port}", 0.2) is False
-        assert time.monotonic() - begun < 2
 
 
 async def test_waiting_ends_when_nobody_comes() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from domain.cases import Status, SuiteReport
 from domain.spec import Suite
 from tasks.execute import execute
+from tests.tasks.supply import BARE
 from toolchain.command import Ran
 from toolchain.registry import module
 from toolchain.runners import RunRequest
@@ -33,9 +34,8 @@ async def run(
         (request.root / name).parent.mkdir(parents=True, exist_ok=True)
         (request.root / name).write_text(text)
     command = runner.command(request)
-    # The plugins that are installed beside our own pytest would take most of the time, and are not what is proved.
-    environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **command.environment}
-    ran = await execute(command.model_copy(update={"environment": environment}), request.out)
+    bare = command.model_copy(update={"environment": {**BARE, **command.environment}})
+    ran = await execute(bare, request.out)
     return runner.parse(ran, request), ran
 
 
