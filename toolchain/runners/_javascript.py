@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from domain.cases import Attempt, SuiteReport, final
-from domain.errors import MissingTool, SpecError
+from domain.errors import MissingTool
 from domain.spec import Suite
 from domain.verdict import Value
 from toolchain.command import Command, Ran
 from toolchain.reports.trusted import one_line, said
 from toolchain.runners import RunRequest
+from toolchain.runners._agreement import no_options
 
 WHOLE_FILE = "(file)"
 """The name of the case that stands for a file which could not be loaded, or whose process died."""
@@ -69,9 +70,7 @@ def command(tool: str, request: RunRequest, report: Path, words: Iterable[str]) 
 def paths(suite: Suite, selection: tuple[str, ...]) -> tuple[str, ...]:
     """The files to run: those of the selected cases, else the suite's paths. SpecError for one that is an option."""
     chosen = tuple(dict.fromkeys(one.partition("::")[0] for one in selection)) or suite.paths
-    for path in chosen:
-        if path.startswith("-"):
-            raise SpecError(f"tests.suites.{suite.name}.paths: {path!r} is an option", fix="put options into args")
+    no_options(suite, chosen)
     return chosen
 
 

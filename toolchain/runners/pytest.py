@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from domain.cases import Attempt, Status, SuiteReport, final
-from domain.errors import SpecError
 from toolchain.command import Command, Ran
 from toolchain.engine_argv import engine_argv
 from toolchain.reports import journal
 from toolchain.runners import RunRequest
+from toolchain.runners._agreement import no_options
 from toolchain.runners._pytest_files import Collects, collects
 
 TOOL = "pytest"
@@ -56,9 +56,7 @@ def command(request: RunRequest) -> Command:
     """Our options come last, so that neither the project's own nor the suite's can change what is judged."""
     suite = request.suite
     chosen = request.selection or suite.paths
-    for path in chosen:
-        if path.startswith("-"):
-            raise SpecError(f"tests.suites.{suite.name}.paths: {path!r} is an option", fix="put options into args")
+    no_options(suite, chosen)
     files: dict[Path, str] = {}
     select = leave = None
     if request.leave:
