@@ -77,13 +77,13 @@ def pytest_sessionstart() -> None:
 
 # Tests that share one real runtime, database or engine stay on one worker, so that it is started once and not beside
 # itself.
-TOGETHER = ("e2e", "cli/runtime", "records", "flows", "test_docs.py", "deployments", "service", "integration")
+TOGETHER = ("e2e", "cli/runtime", "records", "deployments")
 
 
 def place(nodeid: str) -> str:
     """What a test shares a worker with: its folder of TOGETHER, else its file."""
     path = nodeid.partition("::")[0].removeprefix("tests/")
-    return next((name for name in TOGETHER if path.startswith(name)), path)
+    return next((name for name in TOGETHER if path.startswith(f"{name}/")), path)
 
 
 # Seconds of the places that take long, as `--write-durations` found them. What is begun last decides when all is over:

@@ -16,12 +16,11 @@ tests:
 """
 # The flow in a process of its own, against the runtime's server: what a worker of another machine would do with it.
 _RUN = """\
-import os
-import asyncio, json, sys
+import asyncio, os, sys
 from cli import runtime
-from flows.execution import execution
-up = asyncio.run(runtime.ensure(lambda text: None, wait=True))
+up = asyncio.run(runtime.up())  # with its worker, which registers the deployments
 os.environ.update(runtime.environment(up))
+from flows.execution import execution  # with Prefect, which reads where its server is when it is imported
 state = asyncio.run(execution(project=sys.argv[1], return_state=True))
 report = asyncio.run(state.aresult(raise_on_failure=False))
 print(report.model_dump_json())

@@ -159,17 +159,30 @@ async def test_killing_the_supervisor_ends_its_children_and_the_next_up_starts_a
     assert after.prefect_api_url == running.prefect_api_url
 
 
-async def test_down_leaves_nothing_behind_not_even_a_run_in_progress(own_home: Path, tmp_path: Path) -> None:
+async def test_another_server_is_used_and_none_is_started(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await runtime.up()
+    monkeypatch.setenv("TES_HOME", str(tmp_path / "unused"))
+    monkeypatch.setenv("TES_PREFECT_API_URL", running.prefect_api_url)
+    used = await runtime.ensure()
+    assert (used.prefect_api_url, used.prefect_ui_url) == (running.prefect_api_url, running.prefect_ui_url)
+    assert used.pids == {} and not (tmp_path / "unused").exists()
+    assert runtime.environment(used) == {"PREFECT_API_URL": running.prefect_api_url}
+
+
+async def test_down_leaves_nothing_behind_not_even_a_run_in_progress(home: Path, tmp_path: Path) -> None:
+    """The last that uses the shared runtime: starting another one costs more than all the rest."""
     running = await runtime.up()
     async with deployed(running) as (client, deployment):
         await client.create_flow_run_from_deployment(  # type: ignore[attr-defined]
             deployment, parameters={"report": str(tmp_path / "report"), "hold": 120}
         )
-        await until((tmp_path / "report").exists)
+        await until((tmp_path / "report").exists, 120)
     # The worker is gone first, so that nobody else knows of the run's process.
     os.kill(running.pids["worker"], signal.SIGKILL)
     assert await runtime.down() is True
-    assert belonging(own_home) == []
+    assert belonging(home) == []
     assert runtime.status() is None
     assert await runtime.down() is False
     wanted = int(running.prefect_ui_url.rpartition(":")[2])
@@ -200,18 +213,6 @@ async def test_nothing_runs_in_a_fresh_home(tmp_path: Path, monkeypatch: pytest.
     assert runtime.status() is None
     assert await runtime.down() is False
     assert not (tmp_path / "fresh").exists()
-
-
-async def test_another_server_is_used_and_none_is_started(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = await runtime.up()
-    monkeypatch.setenv("TES_HOME", str(tmp_path / "unused"))
-    monkeypatch.setenv("TES_PREFECT_API_URL", running.prefect_api_url)
-    used = await runtime.ensure()
-    assert (used.prefect_api_url, used.prefect_ui_url) == (running.prefect_api_url, running.prefect_ui_url)
-    assert used.pids == {} and not (tmp_path / "unused").exists()
-    assert runtime.environment(used) == {"PREFECT_API_URL": running.prefect_api_url}
 
 
 async def test_another_server_that_is_silent_is_an_error_that_says_which(
