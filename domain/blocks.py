@@ -32,15 +32,19 @@ class Blocks:
     """A file's blocks. `hashes`: key → fingerprint; empty keys but MODULE mean that the file is one block.
 
     `lasting`: keys of functions whose effects outlive a call (caches, lazy initialisation); `cached`: those whose
-    decorator keeps their results. `mentions`: modules that it imports, wherever in it, as it writes them.
+    decorator keeps their results, each with the names that it goes by. `mentions`: modules that it imports, wherever in
+    it, as it writes them. `aliases` as in `Lasting`. `uses`: names that each block looks up, by which it may come to a
+    cache that is filled.
     """
 
     hashes: dict[str, str]
     lasting: frozenset[str] = frozenset()
-    cached: frozenset[str] = frozenset()
+    cached: dict[str, frozenset[str]] = field(default_factory=dict)
     mentions: frozenset[tuple[int, str]] = frozenset()
     starts: dict[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
     spans: tuple[tuple[int, int, str], ...] = ()
+    uses: dict[str, frozenset[str]] = field(default_factory=dict)
+    aliases: frozenset[tuple[str, str]] = frozenset()
 
     def find(self, line: int, name: str) -> tuple[str, ...]:
         """The blocks that a code object of that first line and name belongs to; () when there is none there."""
@@ -79,7 +83,8 @@ class _Walk:
         self.starts: dict[tuple[int, str], list[str]] = {}
         self.spans: list[tuple[int, int, str]] = []
         self.lasting: set[str] = set()
-        self.cached: set[str] = set()
+        self.cached: dict[str, frozenset[str]] = {}
+        self.uses: dict[str, set[str]] = {}
 
     def blocks(self, module: CodeType) -> Blocks:
         self.hashes[MODULE] = ""
@@ -87,10 +92,12 @@ class _Walk:
         return Blocks(
             self.hashes,
             frozenset(self.lasting),
-            frozenset(self.cached),
+            self.cached,
             self.seen.mentions,
             {start: tuple(keys) for start, keys in self.starts.items()},
             tuple(self.spans),
+            {key: frozenset(names) for key, names in self.uses.items()},
+            self.seen.aliases,
         )
 
     def block(self, code: CodeType, key: str, prefix: str) -> None:
@@ -104,6 +111,7 @@ class _Walk:
         where = self.starts.setdefault((code.co_firstlineno, code.co_name), [])
         if owner not in where:
             where.append(owner)
+        self.uses.setdefault(owner, set()).update(_uses(code))
         numbers = (code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
         names = (code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars)
         yield marshal.dumps((_steps(code.co_code), numbers, names, code.co_exceptiontable), 2)
@@ -132,8 +140,15 @@ class _Walk:
         if (code.co_firstlineno, code.co_name) in self.seen.functions:
             self.lasting.add(key)
         if (code.co_firstlineno, code.co_name) in self.seen.cached:
-            self.cached.add(key)
+            self.cached[key] = frozenset({code.co_name, *(b for a, b in self.seen.aliases if a == code.co_name)})
         self.block(code, key, f"{key}.")
+
+
+def _uses(code: CodeType) -> Iterable[str]:
+    """Names that it looks up. To import a name, as module bodies do, is not to use it."""
+    if code.co_flags & _OPTIMIZED:
+        return code.co_names
+    return [str(one.argval) for one in dis.get_instructions(code) if one.opname.startswith("LOAD_")]
 
 
 def _steps(code: bytes) -> bytes:

@@ -6,7 +6,8 @@ depends on changed. Three rules carry a change further than to those who were se
 - a file whose module block changed changes all who import it, through any number of imports;
 - a function whose effects last (a cache, a lazy initialisation) changes with all that was ever executed beneath it,
   because whoever comes later finds the result and executes nothing;
-- what a file's import executes belongs to its module block, for the same reason.
+- what a file's import executes belongs to its module block, for the same reason;
+- where threads or tasks ran, each of the case's functions may have been executed beneath each that lasts.
 
 Pure and quick: this runs before a person's tests start, so it knows neither pydantic nor the records.
 """
@@ -67,7 +68,8 @@ class Stored:
 class Memory:
     """What is known: nodes, who called whom (caller, callee), who imports whom (file, files), sets of nodes, cases.
 
-    `everyone`: nodes that each case depends on, because they were executed for all of them.
+    `everyone`: nodes that each case depends on, because they were executed for all of them. `apart`: numbers of sets
+    of cases that had threads or tasks, so that not all calls between their nodes are known.
     """
 
     nodes: Mapping[int, Node]
@@ -76,6 +78,7 @@ class Memory:
     sets: Mapping[int, Collection[int]] = field(default_factory=dict)
     everyone: Collection[int] = ()
     cases: Collection[Stored] = ()
+    apart: Collection[int] = ()
 
 
 def reach(memory: Memory, changed: Iterable[int]) -> dict[int, int]:
@@ -92,7 +95,13 @@ def reach(memory: Memory, changed: Iterable[int]) -> dict[int, int]:
     for number, known_node in memory.nodes.items():
         in_file[known_node.path].append(number)
 
+    apart: dict[int, list[int]] = defaultdict(list)
+    for number in memory.apart:
+        for member in memory.sets.get(number, ()):
+            apart[member].append(number)
+
     files: set[str] = set()
+    opened: set[int] = set()
     above: dict[int, int] = {}  # nodes that something changed was executed beneath
     fresh = list(why)
     while fresh:
@@ -111,6 +120,14 @@ def reach(memory: Memory, changed: Iterable[int]) -> dict[int, int]:
                 fresh.extend(other for other in in_file[path] if other not in why)
                 for other in in_file[path]:
                     why.setdefault(other, reason)
+        for within in apart.get(number, ()):
+            if within not in opened:
+                opened.add(within)
+                for other in memory.sets[within]:
+                    held = memory.nodes.get(other)
+                    if other not in why and held is not None and held.kind & (Kind.LASTING | Kind.CACHED):
+                        why[other] = reason
+                        fresh.append(other)
         # Upwards along the calls; whoever keeps results is changed by what made them.
         climb = [number]
         while climb:

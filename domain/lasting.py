@@ -24,11 +24,15 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Lasting:
-    """Functions as (first line with decorators, name). `mentions`: (level of a relative import, dotted name)."""
+    """Functions as (first line with decorators, name). `mentions`: (level of a relative import, dotted name).
+
+    `aliases`: (name, name) of functions that a cache was put around under another name: `quick = lru_cache(slow)`.
+    """
 
     functions: frozenset[tuple[int, str]]
     cached: frozenset[tuple[int, str]]
     mentions: frozenset[tuple[int, str]]
+    aliases: frozenset[tuple[str, str]] = frozenset()
 
 
 def lasting(source: bytes) -> Lasting:
@@ -36,20 +40,37 @@ def lasting(source: bytes) -> Lasting:
     functions: set[tuple[int, str]] = set()
     cached: set[tuple[int, str]] = set()
     mentions: set[tuple[int, str]] = set()
+    aliases: set[tuple[str, str]] = set()
+    starts: dict[str, list[tuple[int, str]]] = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, _Function):
             start = (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name)
+            starts.setdefault(node.name, []).append(start)
             if any(_DECORATOR.search(ast.unparse(d)) for d in node.decorator_list):
                 cached.add(start)
             if _lasts(node):
                 functions.add(start)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            aliases.update(_aliases(node, node.value))
         elif isinstance(node, ast.Import):
             mentions.update((0, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             mentions.add((node.level, base))
             mentions.update((node.level, f"{base}.{name.name}".lstrip(".")) for name in node.names)
-    return Lasting(frozenset(functions), frozenset(cached), frozenset(mentions))
+    for name, _ in aliases:
+        cached.update(starts.get(name, ()))
+    return Lasting(frozenset(functions), frozenset(cached), frozenset(mentions), frozenset(aliases))
+
+
+def _aliases(node: ast.Assign, call: ast.Call) -> set[tuple[str, str]]:
+    """(the function's own name, the name of what keeps its results)."""
+    if not _DECORATOR.search(ast.unparse(call.func)):
+        return set()
+    own = {n.id if isinstance(n, ast.Name) else n.attr for n in call.args if isinstance(n, ast.Name | ast.Attribute)}
+    others = {t.id if isinstance(t, ast.Name) else t.attr for t in node.targets
+              if isinstance(t, ast.Name | ast.Attribute)}  # fmt: skip
+    return {(name, other) for name in own for other in others}
 
 
 def _lasts(function: _Function) -> bool:

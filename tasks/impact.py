@@ -16,8 +16,9 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from domain.impact import Memory, Stored, choose, selection
 from tasks import impact_files as project
 from tasks import impact_git as git
 from tasks import impact_store as store
+from tasks.impact_store import ANYTHING, REMOTE
 
 if TYPE_CHECKING:
     from domain.cases import Attempt
@@ -44,12 +46,17 @@ _NOISY = ("SSH_", "XDG_", "DBUS_", "TES_", "PREFECT_", "VSCODE_", "GPG_", "LESS"
 
 @dataclass(frozen=True)
 class Seen:
-    """The project's files when the plan was made. `read`: what was found in those that differ from what is stored."""
+    """The project's files when the plan was made. `read`: what was found in those that differ from what is stored.
+
+    `others`: stamps of the files that no case was seen to read; None where nobody had to know. `at`: when, in ns.
+    """
 
     stamps: Mapping[str, project.Stamp]
     digests: Mapping[str, str] = field(default_factory=dict)
     read: Mapping[str, Blocks] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
+    others: Mapping[str, project.Stamp] | None = None
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,18 +121,21 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
     `base`: a git revision; whatever depends on what differs between it and the work tree runs as well. SpecError when
     git does not know it. Where nothing changed this takes some ten milliseconds for a thousand cases.
     """
-    root = root.resolve()
-    stamps = project.python_files(root)
-    empty = Selection(root, path, under, Seen(stamps))
+    root, at = root.resolve(), time.time_ns()
     known = store.reading(path)
+    facts = {} if known is None else store.meta(known)
+    others: dict[str, project.Stamp] | None = {} if facts.get("watches", True) else None
+    stamps = project.python_files(root, others)
+    empty = Selection(root, path, under, Seen(stamps, others=others, at=at))
     if known is None:
         return _everything(empty, "nothing is recorded yet")
     try:
-        facts = store.meta(known)
         if why := _unlike(facts, under):
             return _everything(empty, why)
         watched = store.files(known)
         seen, changed_files = _look(root, stamps, watched)
+        seen = replace(seen, others=others, at=at)
+        beside, texts = _others(facts, others, watched)
         against = git.changes(root, base) if base else {}
         new = [name for name in stamps if name not in watched]
         for name in sorted({*changed_files, *against, *new}):
@@ -133,15 +143,18 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
                 return _everything(empty, f"{name} changed")
         cases = store.cases(known)
         touched = [*changed_files, *new, *against]
-        patterns = facts.get("patterns") or ["test_*.py", "*_test.py"]
-        if not touched and not facts.get("unfinished"):
+        pseudo = {name for name in (ANYTHING, REMOTE) if name in watched and (name == REMOTE or touched or beside)}
+        patterns = [*(facts.get("patterns") or ["test_*.py", "*_test.py"]), project.TEXT]
+        if not touched and not pseudo and not facts.get("unfinished"):
             memory = store.memory(known, {}, cases, all_nodes=False)
         else:
             memory = store.memory(known, _imports(watched, store.modules(known), patterns), cases, all_nodes=True)
         changed = _changed_nodes(memory, seen, against, watched, new, root)
+        changed |= {number for number, node in memory.nodes.items() if node.path in pseudo}
     finally:
         known.close()
     whole = {name: "it is new" for name in new if _is_test(name, patterns) and name not in seen.gone}
+    whole |= {name: "it is new" for name in texts}
     whole |= {name: "it did not finish last time" for name in facts.get("unfinished", ()) if name in stamps}
     whole |= {
         memory.nodes[number].path: "it changed"
@@ -150,7 +163,7 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
         and _is_test(memory.nodes[number].path, patterns)
         and memory.nodes[number].path in stamps
     }
-    chosen = choose(memory, changed, anything=next(iter(touched), ""), gone=seen.gone)
+    chosen = choose(memory, changed, anything=next(iter(touched), beside), gone=seen.gone)
     run = selection(chosen.run, [case for case in cases if case.file not in seen.gone], whole)
     planned = Selection(
         root, path, under, seen, run,
@@ -209,6 +222,19 @@ def _look(
     return Seen(now, digests, read, frozenset(gone)), changed
 
 
+def _others(
+    facts: Mapping[str, Any], now: Mapping[str, project.Stamp] | None, watched: Collection[str]
+) -> tuple[str, list[str]]:
+    """A file that differs, of those that no case was seen to read ("" if none does); and those that came newly and may
+    hold tests, by the patterns or because other such files do."""
+    then: Mapping[str, Sequence[int]] = facts.get("others") or {}
+    if now is None:
+        return "", []
+    differs = (name for name in {*now, *then} - set(watched) if tuple(then.get(name, ())) != now.get(name))
+    globs = [*facts.get("globs", ()), *(f"*{suffix}" for suffix in facts.get("suffixes", ()))]
+    return next(differs, ""), [name for name in now if name not in then and _is_test(name, globs)]
+
+
 def _changed_nodes(
     memory: Memory,
     seen: Seen,
@@ -251,10 +277,11 @@ def _imports(
 ) -> dict[str, frozenset[str]]:
     """Path → paths of the project's files that importing it imports, its conftests and packages among them."""
     paths = {name for name, file in watched.items() if file.kind == "py"}
+    compiled = {name for name in modules.values() if name not in paths}
     by_name: dict[str, set[str]] = {}
     for dotted, name in modules.items():
         by_name.setdefault(dotted, set()).add(name)
-    for name in paths - set(modules.values()):
+    for name in (paths | compiled) - set(modules.values()):
         for dotted in module_names(name, ()):
             by_name.setdefault(dotted, set()).add(name)
     found: dict[str, frozenset[str]] = {}

@@ -10,40 +10,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domain.blocks import MODULE
-from domain.impact import Stored
+from domain.impact import Kind, Stored
 from tasks import impact_files as project
 from tasks import impact_store as store
 from tasks.impact_nodes import UNSTABLE, Nodes
+from tasks.impact_told import Recorded, Told, told
 
 if TYPE_CHECKING:
     from tasks.impact import Selection
-
-
-@dataclass
-class Recorded:
-    """What one case did, over all its attempts and workers. Codes are (path, first line, name)."""
-
-    codes: set[tuple[str, int, str]] = field(default_factory=set)
-    paths: set[str] = field(default_factory=set)
-    anything: bool = False
-    doubt: str = ""
-
-
-@dataclass
-class Told:
-    """All that the workers told."""
-
-    cases: dict[str, Recorded] = field(default_factory=dict)
-    calls: set[tuple[tuple[str, int, str], tuple[str, int, str]]] = field(default_factory=set)
-    opened: set[tuple[tuple[str, int, str], str]] = field(default_factory=set)
-    everyone: Recorded = field(default_factory=Recorded)
-    modules: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,58 +45,6 @@ def lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             if isinstance(event, dict):
                 yield file.name, event
-
-
-def told(folder: Path) -> Told:
-    """What the recorders wrote. A worker's numbers are its own: each file has a table of its codes."""
-    found = Told()
-    codes: dict[tuple[str, int], tuple[str, int, str]] = {}
-    scopes: dict[tuple[str, int], Recorded] = {}
-    for worker, event in lines(folder):
-        kind = event.get("e")
-        if kind == "code":
-            codes[worker, event["i"]] = (event["f"], event["l"], event["q"])
-        elif kind == "calls":
-            found.calls.update((codes[worker, a], codes[worker, b]) for a, b in event["x"])
-        elif kind == "import":
-            found.calls.add((codes[worker, event["c"]], (event["f"], 0, "<module>")))
-        elif kind == "open":
-            found.opened.add((codes[worker, event["c"]], event["p"]))
-        elif kind == "module":
-            found.modules[event["n"]] = event["f"]
-        elif kind == "facts":
-            found.facts.update(event["x"])
-        elif kind == "scope":
-            _add(scopes.setdefault((worker, event["i"]), Recorded()), worker, event, codes)
-        elif kind == "session":
-            _add(found.everyone, worker, event, codes)
-        elif kind == "collect":
-            # What collecting a file executes belongs to the file's module block.
-            top = (event["f"], 0, "<module>")
-            found.calls.update((top, codes[worker, code]) for code in event["h"])
-            found.opened.update((top, path) for path in event["d"])
-        elif kind == "case":
-            case = found.cases.setdefault(event["id"], Recorded())
-            _add(case, worker, event, codes)
-            # A scope may be told of again, with more, when it is torn down: hence resolved by reference, below.
-            case.__dict__.setdefault("scopes", set()).update((worker, number) for number in event.get("x", ()))
-    for case in found.cases.values():
-        for scope in case.__dict__.get("scopes", ()):
-            if scope in scopes:
-                case.codes |= scopes[scope].codes
-                case.paths |= scopes[scope].paths
-                case.anything = case.anything or scopes[scope].anything
-                case.doubt = case.doubt or scopes[scope].doubt
-            else:
-                case.doubt = case.doubt or "a fixture's set-up was not recorded"
-    return found
-
-
-def _add(to: Recorded, worker: str, event: dict[str, Any], codes: dict[tuple[str, int], tuple[str, int, str]]) -> None:
-    to.codes.update(codes[worker, code] for code in event["h"])
-    to.paths.update(event["d"])
-    to.anything = to.anything or bool(event.get("a"))
-    to.doubt = to.doubt or event.get("u", "")
 
 
 def results(folder: Path) -> tuple[dict[str, Stored], bool]:
@@ -161,7 +88,7 @@ def absorb(out: Path, selection: Selection) -> Absorbed:
         facts = store.meta(connection)
         whole = selection.run is None or bool(facts.get("conditions") != dict(selection.conditions))
         if whole:
-            for table in ("meta", "file", "node", "call", "module", "needs", "tested"):
+            for table in store.TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
         return _write(connection, selection, said, last, finished, whole, misses)
 
@@ -189,6 +116,7 @@ def _write(
     calls |= {(a, nodes.data(path)) for code, path in said.opened for a in nodes.code(code)}
     connection.executemany("INSERT OR IGNORE INTO call VALUES (?, ?)", calls)
 
+    _mentioned(connection)
     doubted, place = 0, 0
     if whole:
         place = 0
@@ -200,9 +128,13 @@ def _write(
         for file in ran_files & set(selection.run or ()):
             connection.execute("DELETE FROM tested WHERE file = ?", (file,))
     rows = []
+    apart: set[int] = set()
     for case, one in last.items():
         place += 1
         did = said.cases.get(case)
+        if did is not None:
+            did.add(said.files.get(one.file, Recorded()))
+            did.doubt = did.doubt or said.everyone.doubt
         doubt = "what it executed was not recorded" if did is None else did.doubt
         numbers: set[int] = set()
         if did is not None:
@@ -212,12 +144,16 @@ def _write(
             if one.file.endswith(".py"):
                 nodes.python(one.file)
                 numbers.add(nodes.numbers[one.file, MODULE])
+            else:
+                numbers.add(nodes.data(one.file))
             if nodes.unstable and any(code[0] in nodes.unstable for code in did.codes):
                 doubt = doubt or f"a file {UNSTABLE}"
         doubted += bool(doubt)
+        needs = _set(connection, numbers)
+        if did is not None and did.apart:
+            apart.add(needs)
         rows.append(
-            (one.id, one.file, one.classname, one.name, one.status, one.seconds, one.message,
-             _set(connection, numbers),
+            (one.id, one.file, one.classname, one.name, one.status, one.seconds, one.message, needs,
              (did is not None and did.anything) or said.everyone.anything, doubt, one.bad_before, place)
         )  # fmt: skip
     connection.executemany(f"INSERT OR REPLACE INTO tested VALUES ({', '.join('?' * 12)})", rows)
@@ -234,6 +170,14 @@ def _write(
     everyone |= {nodes.data(path) for path in said.everyone.paths}
     store.put_files(connection, nodes.put.values(), seen.gone)
     told_facts = {**store.meta(connection), **said.facts}
+    files = [file for (file,) in connection.execute("SELECT DISTINCT file FROM tested WHERE file NOT LIKE '%.py'")]
+    suffixes = {name[name.rindex(".") :] for name in files if "." in name}
+    started = (
+        connection.execute("SELECT 1 FROM tested WHERE anything").fetchone() or (store.ANYTHING, "") in nodes.numbers
+    )
+    if said.everyone.apart:
+        apart.add(_set(connection, everyone))
+        told_facts["kept"] = sorted({*told_facts.get("kept", ()), _set(connection, everyone)})
     folders = told_facts.get("folders", [])
     values: dict[str, Any] = {
         **told_facts,
@@ -241,10 +185,19 @@ def _write(
         "lock": project.environment_lock(folders),
         "everyone": sorted({*(told_facts.get("everyone") or []), *everyone}),
         "unfinished": unfinished,
+        "apart": sorted({*(told_facts.get("apart") or ()), *apart}),
+        "watches": bool(started or suffixes or told_facts.get("globs", [project.TEXT]) != [project.TEXT]),
+        "suffixes": sorted(suffixes),
         "complete": finished if whole else told_facts.get("complete", False),
     }
+    if values["watches"]:
+        others = seen.others if seen.others is not None else project.others_since(selection.root, seen.at)
+        values["others"] = {name: stamp for name, stamp in others.items() if name not in nodes.put}
     store.set_meta(connection, values)
-    connection.execute("DELETE FROM needs WHERE id NOT IN (SELECT needs FROM tested)")
+    kept = ", ".join(str(int(number)) for number in values.get("kept", ()))
+    connection.execute(f"DELETE FROM needs WHERE id NOT IN (SELECT needs FROM tested) AND id NOT IN ({kept})")
+    connection.execute("DELETE FROM uses WHERE node NOT IN (SELECT id FROM node)")
+    connection.execute("DELETE FROM cached WHERE node NOT IN (SELECT id FROM node)")
     return Absorbed(len(last) - doubted, doubted, misses)
 
 
@@ -262,6 +215,7 @@ def _files(nodes: Nodes, selection: Selection) -> None:
             continue
         setting = path in project.SETTINGS
         if not setting and not path.endswith(".py"):
+            nodes.data(path)
             continue
         fresh = nodes.stable(path)
         nodes.put[path] = store.File(
@@ -269,6 +223,21 @@ def _files(nodes: Nodes, selection: Selection) -> None:
             project.content(selection.root / path) if fresh else "",
             known.mentions if known else "[]", known.places if known else "",
         )  # fmt: skip
+
+
+def _mentioned(connection: sqlite3.Connection) -> None:
+    """Who looks a cache's name up may have found it filled, and executed nothing of it."""
+    for name, other in connection.execute("SELECT DISTINCT name, other FROM alias").fetchall():
+        # Whatever is called so, wherever: what a module imports it as is not followed.
+        found = connection.execute("SELECT id FROM node WHERE key = ? OR key LIKE ?", (name, f"%.{name}")).fetchall()
+        connection.executemany(
+            "UPDATE node SET kind = kind | ? WHERE id = ?", [(int(Kind.CACHED), n) for (n,) in found]
+        )
+        connection.executemany("INSERT OR IGNORE INTO cached VALUES (?, ?)", [(other, n) for (n,) in found])
+    connection.execute(
+        "INSERT OR IGNORE INTO call SELECT uses.node, cached.node FROM cached JOIN uses USING (name)"
+        " WHERE uses.node != cached.node"
+    )
 
 
 def _set(connection: sqlite3.Connection, numbers: Iterable[int]) -> int:

@@ -15,36 +15,68 @@ SETTINGS = (
     "tes.yaml", "sitecustomize.py", "usercustomize.py",
 )  # fmt: skip
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
+# What tools keep for themselves, and change at each run.
+_KEPT = frozenset({".git", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".benchmarks", ".tox", ".nox"})
+_MEASURED = (".coverage", ".testmondata")
+_CLOCK_NS = 20_000_000  # what a file system's clock may be behind
+TEXT = "test*.txt"
 ABSENT = (-1, -1, -1)
 Stamp = tuple[int, int, int]
 
 
-def python_files(root: Path) -> dict[str, Stamp]:
-    """Path from the root → stamp of every Python file, and of the settings in the root. Hidden folders and virtual
-    environments are not the project's."""
+def python_files(root: Path, others: dict[str, Stamp] | None = None) -> dict[str, Stamp]:
+    """Path from the root → stamp of every Python file, of the settings in the root and of texts that pytest takes for
+    tests by itself. Hidden folders and virtual environments are not the project's. What else there is goes into
+    `others`, where that is given."""
     found: dict[str, Stamp] = {}
-    folders = [("", os.fspath(root))]
+    folders = [("", os.fspath(root), found)]
     while folders:
-        prefix, folder = folders.pop()
-        inner: list[tuple[str, str]] = []
+        prefix, folder, into = folders.pop()
+        inner: list[tuple[str, str, dict[str, Stamp]]] = []
         try:
             entries = list(os.scandir(folder))
         except OSError:
             continue
         for entry in entries:
             name = entry.name
-            if name.endswith(".py") or (not prefix and name in SETTINGS):
+            if _watched(name) or (not prefix and name in SETTINGS):
                 try:
-                    found[prefix + name] = _stamp(entry.stat())
+                    into[prefix + name] = _stamp(entry.stat())
                 except OSError:
                     continue
             elif name == "pyvenv.cfg":
                 inner = []
                 break
-            elif name[0] != "." and name not in _LEFT_OUT and entry.is_dir(follow_symlinks=False):
-                inner.append((f"{prefix}{name}/", entry.path))
+            elif name in _LEFT_OUT:
+                continue
+            elif entry.is_dir(follow_symlinks=False):
+                if name[0] != ".":
+                    inner.append((f"{prefix}{name}/", entry.path, into))
+                elif others is not None and name not in _KEPT:
+                    inner.append((f"{prefix}{name}/", entry.path, others))
+            elif others is not None and not name.endswith(".pyc") and not name.startswith(_MEASURED):
+                others[prefix + name] = stamp(Path(entry.path))
         folders += inner
     return found
+
+
+def others_since(root: Path, at: int) -> dict[str, Stamp]:
+    """The stamps of what else there is. What has changed since `at` (ns since the epoch) has none: it may have been
+    another when it was read."""
+    found: dict[str, Stamp] = {}
+    python_files(root, found)
+    for name in found:
+        try:
+            late = os.stat(root / name).st_ctime_ns > at - _CLOCK_NS
+        except OSError:
+            late = True
+        if late:
+            found[name] = ABSENT
+    return found
+
+
+def _watched(name: str) -> bool:
+    return name.endswith(".py") or (name.startswith("test") and name.endswith(".txt"))
 
 
 def stamp(path: Path) -> Stamp:

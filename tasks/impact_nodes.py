@@ -11,6 +11,7 @@ from domain.blocks import MODULE, Blocks, blocks, digest, module_names
 from domain.impact import Kind
 from tasks import impact_files as project
 from tasks import impact_store as store
+from tasks.impact_store import ANYTHING, REMOTE
 
 if TYPE_CHECKING:
     from tasks.impact import Selection
@@ -66,14 +67,25 @@ class Nodes:
         return [key for other, key in self.numbers if other == path]
 
     def write(self, path: str, made: Blocks, stable: bool) -> None:
+        self.connection.execute("DELETE FROM alias WHERE path = ?", (path,))
+        rows = [(path, name, other) for name, other in made.aliases]
+        self.connection.executemany("INSERT INTO alias VALUES (?, ?, ?)", rows)
         old = {key for key in self.by_path().get(path, ())}
         for key in old - set(made.hashes):
-            self.connection.execute("DELETE FROM node WHERE id = ?", (self.numbers.pop((path, key)),))
+            self.drop(self.numbers.pop((path, key)))
         for key, print_ in made.hashes.items():
             kind = Kind.MODULE if key == MODULE else Kind.BLOCK
             kind |= Kind.LASTING if key in made.lasting else Kind.BLOCK
             kind |= Kind.CACHED if key in made.cached else Kind.BLOCK
-            self.one(path, key, kind, print_ if stable else "")
+            number = self.one(path, key, kind, print_ if stable else "")
+            for table, names in (("uses", made.uses.get(key, ())), ("cached", made.cached.get(key, ()))):
+                self.connection.execute(f"DELETE FROM {table} WHERE node = ?", (number,))  # noqa: S608 (names of ours)
+                named = [(name, number) for name in names]
+                self.connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", named)  # noqa: S608
+
+    def drop(self, number: int) -> None:
+        for table, column in (("node", "id"), ("uses", "node"), ("cached", "node")):
+            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 (names of ours)
 
     def by_path(self) -> dict[str, set[str]]:
         if not hasattr(self, "_by_path"):
@@ -97,15 +109,23 @@ class Nodes:
     def code(self, code: tuple[str, int, str]) -> list[int]:
         """The nodes of a code object. One that is in none of the file's blocks stands for all of them."""
         path, line, name = code
+        if path in (ANYTHING, REMOTE):
+            return [self.data(path)]
         if path not in self.selection.seen.stamps and not (self.selection.root / path).exists():
             # Inside an archive, which is what is there.
             while "/" in path and not (self.selection.root / path).exists():
                 path = path.rpartition("/")[0]
             return [self.data(path)]
         if not path.endswith(".py"):
-            return [self.data(path)]
+            return [self.module(path)] if name == "<module>" else [self.data(path)]
         made = self.python(path)
         return [self.numbers[path, key] for key in made.find(line, name) or made.hashes]
+
+    def module(self, path: str) -> int:
+        """The node of a compiled module: whoever imports it depends on its bytes."""
+        number = self.data(path)
+        self.connection.execute("UPDATE node SET kind = ? WHERE id = ?", (int(Kind.DATA | Kind.MODULE), number))
+        return number
 
     def data(self, path: str) -> int:
         """The node of a data file or folder."""
@@ -114,6 +134,9 @@ class Nodes:
         if path.endswith(".py"):
             # Somebody read the text of a program: every byte of it counts.
             path = f"{path}/"
+        if path in (ANYTHING, REMOTE):
+            self.put[path] = store.File(path, "data", *project.ABSENT, path)
+            return self.one(path, "", Kind.DATA, path)
         place = self.selection.root / path.rstrip("/")
         stamp, content = project.stamp(place), project.content(place)
         kind = "folder" if stamp[0] == -2 else "data"

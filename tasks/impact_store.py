@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 from domain.impact import Kind, Memory, Node, Stored
 
-VERSION = 1
+VERSION = 2
+# Stand for every file of the project, which a process may read, and for another machine.
+ANYTHING, REMOTE = "*", "!"
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE file (
@@ -26,6 +28,9 @@ CREATE TABLE node (
     id INTEGER PRIMARY KEY, path TEXT NOT NULL, key TEXT NOT NULL, kind INT NOT NULL, digest TEXT NOT NULL,
     UNIQUE (path, key));
 CREATE TABLE call (caller INT NOT NULL, callee INT NOT NULL, PRIMARY KEY (caller, callee)) WITHOUT ROWID;
+CREATE TABLE uses (name TEXT NOT NULL, node INT NOT NULL, PRIMARY KEY (name, node)) WITHOUT ROWID;
+CREATE TABLE cached (name TEXT NOT NULL, node INT NOT NULL, PRIMARY KEY (name, node)) WITHOUT ROWID;
+CREATE TABLE alias (path TEXT NOT NULL, name TEXT NOT NULL, other TEXT NOT NULL);
 CREATE TABLE module (name TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE needs (id INTEGER PRIMARY KEY, nodes BLOB NOT NULL UNIQUE);
 CREATE TABLE tested (
@@ -33,6 +38,9 @@ CREATE TABLE tested (
     seconds REAL NOT NULL, message TEXT NOT NULL, needs INT NOT NULL, anything INT NOT NULL, doubt TEXT NOT NULL,
     bad_before INT NOT NULL, place INT NOT NULL) WITHOUT ROWID;
 """
+
+
+TABLES = ("meta", "file", "node", "call", "uses", "cached", "alias", "module", "needs", "tested")
 
 
 class File(NamedTuple):
@@ -156,13 +164,15 @@ def memory(
     """All of it as the pure side wants it; without nodes and calls when nothing changed."""
     if not all_nodes:
         return Memory({}, cases=known)
+    facts = meta(connection)
     return Memory(
         nodes=nodes(connection),
         calls=connection.execute("SELECT caller, callee FROM call").fetchall(),
         imports=imports,
         sets={number: unpacked(blob) for number, blob in connection.execute("SELECT id, nodes FROM needs")},
-        everyone=meta(connection).get("everyone", ()),
+        everyone=facts.get("everyone", ()),
         cases=known,
+        apart=facts.get("apart", ()),
     )
 
 

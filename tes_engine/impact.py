@@ -1,126 +1,123 @@
 """What each case does: the project's functions that it executes, the files that it opens, the processes that it starts.
 
 A pytest plugin of any process that runs cases. Made before the conftests are loaded, so that it sees what they execute;
-it survives a fork: the child tells in its own OUT/impact/<worker>-<pid>.jsonl, whole lines, one write a case.
-What set a wider fixture up belongs to every case that has it. What is executed while a file is collected belongs to it.
+it survives a fork: the child tells in a file of its own (`impact_book`). What set a wider fixture up belongs to every
+case that has it. What is executed while a file is collected belongs to it. What is executed between two cases, by a
+conftest's hook say, belongs to all.
 
-What cannot be seen is said rather than left out: a case that starts a process depends on everything (`a`), one that
-loses its tracer or talks to another machine cannot be judged (`u`).
+What cannot be seen is said rather than left out: a case beside which a process lives depends on everything (`a`), of
+one that has threads or tasks nobody knows who called what (`t`), one that loses its tracer or talks to another machine
+cannot be judged (`u`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import sysconfig
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
 
-from . import impact_audit
+from . import impact_audit, impact_beside
 from .impact_bag import Bag
+from .impact_book import Book
+from .impact_codes import Codes
 
 if sys.version_info >= (3, 12):
     from . import trace_monitoring as trace
 else:
     from . import trace_profile as trace
 
-_CUT = ("<frozen importlib", "/_pytest/", "/pluggy/", "/tes_engine/")
-
-
-class _Anything:
-    """Stands for all the code of a file."""
-
-    co_firstlineno, co_name = 0, "?"
+NAME = "tes-impact"
 
 
 class Recorder:
-    """The plugin. `root` is the project's folder: what is outside of it, or installed into it, is not the project's."""
+    """The plugin. `root` is the project's folder."""
+
+    __name__ = NAME
 
     def __init__(self, out: str, root: str) -> None:
-        self.folder = os.path.join(out, "impact")
-        self.roots = tuple(dict.fromkeys(os.path.join(path, "") for path in (root, os.path.realpath(root))))
-        self.outside = tuple(
-            os.path.join(path, "")
-            for path in {sys.prefix, sys.exec_prefix, out, *_installed()}
-            if not self.roots[0].startswith(os.path.join(path, ""))
-        )
-        self.numbers: Dict[int, Optional[int]] = {}  # of code objects, by identity; None is not the project's
-        self.codes: List[Tuple[Any, str]] = []  # keeps them alive, so that identities stay theirs
-        self.cut: Set[int] = set()  # where calls lead from anywhere to anywhere: imports, pytest, pluggy
-        self.pid = 0
-        self.lines: List[str] = []
-        self.told = 0
-        self.calls: Set[Tuple[int, int]] = set()
-        self.modules = 0
-        self.known: Set[str] = set()
+        self.codes = Codes(out, root)
+        self.path, self.number = self.codes.path, self.codes.number
         self.session = Bag()
+        self.book = Book(out, self.codes, self.session)
+        self.say = self.book.say
         self.bags: List[Bag] = [self.session]
         self.scopes: Dict[int, Tuple[Any, int]] = {}
         self.scope_bags: Dict[int, Bag] = {}
-        self.running = self.ran = False
-        self.facts: Dict[str, Any] = {}
-        self.tracker = trace.Tracker(self.number) if trace.NAME == "monitoring" else trace.Tracker()  # type: ignore
-        self.started = False
+        self.pending = Bag()
+        self.running = self.started = self.ran = False
+        self.processes = impact_beside.Processes()
+        tracker: Any = trace.Tracker
+        self.tracker: Any = tracker(self.number) if trace.NAME == "monitoring" else tracker()
 
     def close(self) -> None:
         """Stops looking."""
         self.tracker.stop()
         impact_audit.listen(None)
 
-    # -- whose it is
-
-    def path(self, name: str) -> Optional[str]:
-        """A file's path from the root; None when it is not the project's."""
-        if not os.path.isabs(name):
-            name = os.path.abspath(name)
-        for root in self.roots:
-            if name.startswith(root):
-                if name.startswith(self.outside):
-                    return None
-                path = name[len(root) :].replace(os.sep, "/")
-                if any(part[:1] == "." or part == "site-packages" for part in path.split("/")):
-                    return None
-                return path
-        return None
-
-    def number(self, code: Any) -> Optional[int]:
-        """The number of one of the project's code objects."""
-        try:
-            return self.numbers[id(code)]
-        except KeyError:
-            pass
-        name = getattr(code, "co_filename", "<")
-        path = None if name[:1] == "<" else self.path(name)
-        found = None
-        if path is not None:
-            found = len(self.codes)
-        elif any(part in name.replace(os.sep, "/") for part in _CUT):
-            self.cut.add(id(code))
-        self.numbers[id(code)] = found
-        self.codes.append((code, path or ""))
-        return found
+    def end(self) -> None:
+        """This process runs no further case."""
+        self.collect()
+        self.book.flush(end=True)
 
     # -- what was seen
 
-    def collect(self) -> None:
-        """What ran since the last time goes into the bag that is open."""
-        taken = self.tracker.take()
-        if trace.NAME == "profile":
-            self._entries(taken)
-        else:
-            seen = self.bags[-1].codes
-            for caller, number in taken:
-                seen.add(number)
-                if caller is not None:
-                    self.calls.add((caller, number))
+    def collect(self, beside: Optional[Bag] = None) -> None:
+        """What ran since the last time goes into the bag that is open; what threads did, into `beside`."""
+        bag = self.bags[-1]
+        beside = bag if beside is None else beside
+        if beside is self.session and self.ran:
+            beside = self.pending  # what threads do between two cases is the next one's: they are not everybody's
+        taken, apart = self.tracker.take()
+        self._take(bag, taken)
+        if apart:
+            self._take(beside, apart)
+            beside.apart = beside.apart or bool(beside.codes)
+        if not bag.codes.isdisjoint(self.codes.tasks):
+            bag.apart = True
         if self.tracker.lost():
-            self.bags[-1].doubt = self.bags[-1].doubt or "somebody else's tracer took the place of ours"
+            bag.doubt = bag.doubt or "somebody else's tracer took the place of ours"
+        self._inside(beside, impact_beside.others())
+        if self.processes.any():
+            beside.anything = True
 
-    def _entries(self, taken: List[Any]) -> None:
+    def _take(self, bag: Bag, taken: Any) -> None:
+        if trace.NAME == "profile":
+            self._entries(bag, taken)
+            return
+        for caller, number in taken:
+            bag.codes.add(number)
+            if caller is not None:
+                self.book.calls.add((caller, number))
+
+    def _inside(self, bag: Bag, codes: Iterator[Any]) -> None:
+        """Functions that go on while one bag is put down and another taken up."""
+        for code in codes:
+            number = self.number(code)
+            if number is not None:
+                bag.codes.add(number)
+                bag.apart = True
+
+    def open_bag(self) -> Bag:
+        """A fresh one, above what it interrupts."""
+        self.collect()
+        self._inside(self.bags[-1], impact_beside.above())
+        bag, self.pending = self.pending, Bag()
+        self.bags.append(bag)
+        self._inside(bag, impact_beside.others())
+        if self.processes.any():
+            bag.anything = True
+        return bag
+
+    def close_bag(self) -> None:
+        self.collect()
+        self.bags.pop()
+
+    def _entries(self, bag: Bag, taken: List[Any]) -> None:
         """The C profiler's entries. Most are pytest's own: those must cost next to nothing."""
-        seen, calls, numbers, cut = self.bags[-1].codes, self.calls, self.numbers, self.cut
+        seen, calls = bag.codes, self.book.calls
+        numbers, cut = self.codes.numbers, self.codes.cut
         inner: Dict[int, List[Any]] = {}
         outer: List[Tuple[int, Any]] = []
         for entry in taken:
@@ -148,8 +145,8 @@ class Recorder:
             one = todo.pop()
             number = self.number(one)
             if number is not None:
-                self.calls.add((above, number))
-            elif id(one) not in seen and id(one) not in self.cut:
+                self.book.calls.add((above, number))
+            elif id(one) not in seen and id(one) not in self.codes.cut:
                 seen.add(id(one))
                 todo.extend(call.code for call in inner.get(id(one), ()))
 
@@ -158,56 +155,6 @@ class Recorder:
         self.bags[-1].paths.add(path)
         if caller is not None:
             self.say({"e": "open", "c": caller, "p": path})
-
-    # -- what is told
-
-    def say(self, event: Dict[str, Any]) -> None:
-        self.lines.append(json.dumps(event))
-
-    def flush(self) -> None:
-        """Everything new, with whatever it refers to before it."""
-        if self.pid != os.getpid():
-            self.pid, self.told, self.modules = os.getpid(), 0, 0
-            self.known = set()
-            os.makedirs(self.folder, exist_ok=True)
-            worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-            self.file = os.path.join(self.folder, f"{worker}-{self.pid}.jsonl")
-            self.written: Set[Tuple[int, int]] = set()
-            self.lines[:0] = [json.dumps({"e": "facts", "x": self.facts}), json.dumps(self.session.event("session"))]
-        head = []
-        for number in range(self.told, len(self.codes)):
-            code, path = self.codes[number]
-            if path:
-                head.append(
-                    json.dumps({"e": "code", "i": number, "f": path, "l": code.co_firstlineno, "q": code.co_name})
-                )
-        self.told = len(self.codes)
-        if len(sys.modules) != self.modules:
-            self.modules = len(sys.modules)
-            head += self._new_modules()
-        calls = self.calls - self.written
-        if calls:
-            self.written |= calls
-            head.append(json.dumps({"e": "calls", "x": sorted(calls)}))
-        text = "".join(f"{line}\n" for line in head + self.lines)
-        self.lines = []
-        handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(handle, text.encode())
-        finally:
-            os.close(handle)
-
-    def _new_modules(self) -> List[str]:
-        told = []
-        for name, module in list(sys.modules.items()):
-            if name in self.known:
-                continue
-            self.known.add(name)
-            file = getattr(module, "__file__", None)
-            path = self.path(file) if isinstance(file, str) else None
-            if path is not None:
-                told.append(json.dumps({"e": "module", "n": name, "f": path}))
-        return told
 
     # -- pytest's hooks
 
@@ -226,50 +173,43 @@ class Recorder:
             file = getattr(module, "__file__", None)
             path = self.path(file) if isinstance(file, str) and file.endswith(".py") else None
             if path is not None:
-                self.session.codes.add(len(self.codes))
-                self.codes.append((_Anything(), path))
+                self.session.codes.add(self.codes.whole(path))
         self.tracker.start()
         impact_audit.listen(self)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
         self.start()
-        self.facts = {
+        self.book.facts = {
             "patterns": list(config.getini("python_files")),
+            "globs": list(getattr(config.option, "doctestglob", None) or ["test*.txt"]),
             "folders": sorted(p for p in set(sys.path) if os.path.isdir(p) and self.path(os.path.join(p, "x")) is None),
             "tracker": trace.NAME,
         }
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_make_collect_report(self, collector: Any) -> Iterator[None]:
-        self.collect()
         file = self.path(str(getattr(collector, "path", "")))
         if file is None or not os.path.isfile(str(collector.path)):
+            self.collect()
             yield
             self.collect()
             return
-        bag = Bag()
-        self.bags.append(bag)
+        bag = self.open_bag()
         yield
-        self.collect()
-        self.bags.pop()
+        self.close_bag()
         self.say(bag.event("collect", f=file))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-        if not self.ran:
-            self.ran = True
-            self.collect()
-        bag = Bag()
-        self.bags.append(bag)
-        self.running = True
+        bag = self.open_bag()
+        self.running = self.ran = True
         yield
-        self.collect()
+        self.close_bag()
         self.running = False
-        self.bags.pop()
         bag.scopes |= self._scopes_of(item)
         self.say(bag.event("case", id=item.nodeid))
-        self.flush()
+        self.book.flush()
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: Any, nextitem: Any) -> Iterator[None]:
@@ -283,12 +223,9 @@ class Recorder:
         if fixturedef.scope == "function":
             yield
             return
-        self.collect()
-        bag = Bag()
-        self.bags.append(bag)
+        bag = self.open_bag()
         yield
-        self.collect()
-        self.bags.pop()
+        self.close_bag()
         number = len(self.scope_bags)
         self.scope_bags[number] = bag
         self.scopes[id(fixturedef)] = (fixturedef, number)
@@ -303,9 +240,10 @@ class Recorder:
             return
         bag = Bag()
         self.bags.append(bag)
-        self.collect()
+        self.collect(self.bags[-2])
         self.bags.pop()
-        self.bags[-1].add(bag)
+        if self.running:
+            self.bags[-1].add(bag)
         if bag:
             self.say(bag.event("scope", i=scope[1]))
 
@@ -316,8 +254,3 @@ class Recorder:
             used.extend(definitions)
         used.extend(getattr(getattr(item, "_request", None), "_fixture_defs", {}).values())
         return {self.scopes[id(one)][1] for one in used if id(one) in self.scopes}
-
-
-def _installed() -> List[str]:
-    paths = sysconfig.get_paths()
-    return [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib") if key in paths]

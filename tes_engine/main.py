@@ -74,6 +74,7 @@ def _start_afresh_unless_cut_off(out: str, arguments: List[str]) -> None:
             kept = same and not (ends and ends[-1]["exit"] != INTERRUPTED)
     if not kept:
         shutil.rmtree(folder)
+        shutil.rmtree(os.path.join(out, "impact"), ignore_errors=True)
 
 
 def _interrupt(*_: Any) -> None:

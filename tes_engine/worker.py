@@ -81,6 +81,9 @@ class Worker:
         finally:
             self._tear_down(None)
             self.config.pluginmanager.unregister(self.recorder)
+        impact = self.config.pluginmanager.get_plugin("tes-impact")
+        if impact is not None:
+            impact.end()
         self.journal.write({"e": "bye", "w": self.name})
 
     def _next(self) -> Optional[int]:

@@ -132,7 +132,7 @@ def test_a_function_that_changes_its_own_is_not(body: str) -> None:
 
 
 def test_a_decorator_that_keeps_results_is_seen() -> None:
-    assert blocks(b"@functools.lru_cache(maxsize=None)\ndef f():\n    return 1\n").cached == {"f"}
+    assert blocks(b"@functools.lru_cache(maxsize=None)\ndef f():\n    return 1\n").cached == {"f": {"f"}}
 
 
 def test_imports_are_told_wherever_they_are() -> None:

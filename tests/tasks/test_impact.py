@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from benchmarks._mutants import mutants
 from domain.errors import SpecError
 from tasks import impact
 from tasks.impact_absorb import Absorbed, results
+from tests.tasks.impact_project import Project, names
 from toolchain.engine_argv import engine_argv
 
 FILES = {
@@ -47,53 +47,10 @@ FILES = {
 }  # fmt: skip
 
 
-@dataclass
-class Project:
-    root: Path
-    store: Path
-    out: Path
-
-    def plan(self, base: str | None = None) -> impact.Selection:
-        return impact.plan(self.root, self.store, impact.conditions(Path(sys.executable)), base=base)
-
-    def run(self, *, whole: bool = False) -> tuple[impact.Selection, Absorbed, dict[str, str]]:
-        """One `tes test --changed`: what was planned, what was taken in, and the outcomes of what ran."""
-        planned = impact.whole(self.plan()) if whole else self.plan()
-        shutil.rmtree(self.out, ignore_errors=True)
-        words = list(dict.fromkeys(word.partition("::")[0] for word in planned.run or ()))
-        select = None
-        if planned.run is not None:
-            self.out.mkdir()
-            select = self.out / "select.json"
-            select.write_text(str(list(planned.run)).replace("'", '"'))
-        argv = engine_argv(
-            sys.executable,
-            self.out,
-            ["-q", "-p", "no:cacheprovider", f"--rootdir={self.root}", *words],
-            workers=2,
-            select=select,
-            impact=True,
-        )
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        subprocess.run(argv, cwd=self.root, env=environment, check=False, capture_output=True, timeout=120)
-        absorbed = impact.absorb(self.out, planned)
-        return planned, absorbed, {name: one.status for name, one in results(self.out / "journal")[0].items()}
-
-    def change(self, name: str, old: str, new: str) -> None:
-        path = self.root / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project with everything run and taken in, once."""
-    home = tmp_path_factory.mktemp("impact")
-    for name, text in FILES.items():
-        (home / "project" / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / "project" / name).write_text(text)
-    made = Project(home / "project", home / "store.sqlite3", home / "out")
+    made = Project.made(tmp_path_factory.mktemp("impact"), FILES)
     planned, absorbed, outcomes = made.run()
     assert planned.run is None and planned.everything == "nothing is recorded yet"
     assert set(outcomes.values()) == {"passed"} and len(outcomes) == 7
@@ -106,11 +63,6 @@ def project(recorded: Project, tmp_path: Path) -> Project:
     """A copy of it: the files' inodes are others, so their contents are looked at."""
     shutil.copytree(recorded.root.parent, tmp_path / "copy")
     return Project(tmp_path / "copy/project", tmp_path / "copy/store.sqlite3", tmp_path / "copy/out")
-
-
-def names(planned: impact.Selection) -> set[str]:
-    assert planned.run is not None
-    return {word.rpartition("/")[2].rpartition("::")[2] for word in planned.run}
 
 
 def test_nothing_changed_runs_nothing_and_all_is_quoted(project: Project) -> None:
