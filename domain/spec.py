@@ -143,7 +143,11 @@ class Suite(Value):
         "auto", description="what stays together on one worker: a file, a class, an `xdist_group`; `auto` looks"
     )
     timeout: Timeout = Field(1800.0, description="of the whole suite")
-    case_timeout: Timeout = Field(600.0, description="of one case: it is stopped, and its stack is in the report")
+    case_timeout: Timeout | None = Field(
+        None,
+        description="of one case; left out: `10m` with `pytest` (it is stopped, and its stack is in the report), "
+        "elsewhere the framework's own",
+    )
     coverage: Coverage | None = Field(None, description="measured when it is there, `{}` is enough")
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         0, description="further attempts of a failed case; passing then is shown as passed on retry"

@@ -13,13 +13,21 @@ from domain.spec import SHIPPED_SCANNERS
 from domain.spec_problem import Path, Problem, Severity, dotted, near
 from domain.yaml_tree import Node
 
+NO_CASE_LIMIT = {
+    "go": "go test limits a package, not a case (-timeout, which follows the suite's timeout)",
+    "cargo": "cargo test has no limit for one case; args: [nextest, run] has",
+    "node": "node --test limits whole files, not a case (--test-timeout)",
+    "maven": "Maven has no limit for one case; JUnit has: junit.jupiter.execution.timeout.default",
+    "gradle": "Gradle has no limit for one case; JUnit has: junit.jupiter.execution.timeout.default",
+    "command": "only the command itself could know its cases",
+}
 STAGES = ("build", "tests", "load", "deploy", "verify")
 
 
 def checks(root: Node, where: str, known: Mapping[str, Sequence[str]], today: date | None) -> list[Problem]:
     """What the rules say about a mapping's tree."""
     found = [*_suite_names(root), *_canary(root), *_gates(root), *_names(root, known), *_load(root)]
-    found += [*_unserved(root), *(_waivers(root, today) if today else [])]
+    found += [*_case_timeouts(root), *_unserved(root), *(_waivers(root, today) if today else [])]
     return [problem.model_copy(update={"where": where}) for problem in found]
 
 
@@ -57,6 +65,20 @@ def _suite_names(root: Node) -> Iterator[Problem]:
             yield _told(place, ("tests", "suites", index, "name"), message, "give each suite its own name", word)
         elif isinstance(word, str):
             seen[word] = place.line
+
+
+def _case_timeouts(root: Node) -> Iterator[Problem]:
+    """Frameworks that cannot limit one case; a limit that is not applied must not look as if it were."""
+    for index, suite in _items(_at(root, "tests", "suites")):
+        limit, framework = _at(suite, "case_timeout"), _at(suite, "framework")
+        word = framework.value if framework is not None else "pytest"
+        if limit is None or limit.value is None or word not in NO_CASE_LIMIT:
+            continue
+        if word == "cargo" and [arg.value for _, arg in _items(_at(suite, "args"))][:1] == ["nextest"]:
+            continue
+        message = f"not applied: {NO_CASE_LIMIT[str(word)]}"
+        path = ("tests", "suites", index, "case_timeout")
+        yield _told(limit, path, message, "use timeout, of the whole suite", str(limit.value), Severity.WARNING)
 
 
 def _canary(root: Node) -> Iterator[Problem]:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 
 BOOT = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), "tes_engine", "boot.py")
+CASE_TIMEOUT_S = 600.0
+"""What one case may take where nobody says: a test that hangs costs ten minutes, not the suite's half hour."""
 StrPath = str | os.PathLike[str]
 
 
@@ -18,7 +20,7 @@ def engine_argv(
     start: str = "auto",
     collect: str = "auto",
     group_by: str = "auto",
-    case_timeout: float = 0.0,
+    case_timeout: float | None = None,
     retries: int = 0,
     durations: StrPath | None = None,
     select: StrPath | None = None,
@@ -29,15 +31,14 @@ def engine_argv(
 ) -> list[str]:
     """The engine in the project's interpreter `python`, its journal in `out`; `arguments` are pytest's.
 
-    `workers` None: one a processor. Times are in seconds, 0 for no limit. The paths are JSON files, but for `coverage`,
-    which is a configuration of coverage.py.
+    `workers` None: one a processor. `case_timeout` is in seconds, 0 for no limit. The paths are JSON files, but for
+    `coverage`, which is a configuration of coverage.py.
     """
     argv = [python, BOOT, "--out", str(out), "--workers", str(workers or 0)]
     for word, value, usual in (("start", start, "auto"), ("collect", collect, "auto"), ("group-by", group_by, "auto")):
         if value != usual:
             argv += [f"--{word}", value]
-    if case_timeout:
-        argv += ["--case-timeout", f"{case_timeout:g}"]
+    argv += ["--case-timeout", f"{CASE_TIMEOUT_S if case_timeout is None else case_timeout:g}"]
     if retries:
         argv += ["--retries", str(retries)]
     files = {"durations": durations, "select": select, "leave": leave, "repeat": repeat, "coverage": coverage}

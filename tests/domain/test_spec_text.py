@@ -221,6 +221,18 @@ def test_an_expired_waiver_is_a_warning() -> None:
     assert problems(text, "tes.yaml", today=date(2026, 10, 31)) == []
 
 
+@pytest.mark.parametrize("framework", ["go", "cargo", "node", "maven", "gradle", "command"])
+def test_a_limit_of_a_case_that_a_framework_cannot_keep_is_a_warning(framework: str) -> None:
+    text = f"tests: {{suites: [{{name: a, framework: {framework}, case_timeout: 5s}}]}}"
+    found = [one for one in problems(text, "tes.yaml") if one.key.endswith("case_timeout")]
+    assert [one.severity for one in found] == [Severity.WARNING] and "not applied" in found[0].message
+
+
+@pytest.mark.parametrize("suite", ["framework: jest", "framework: cargo, args: [nextest, run]", "name: x"])
+def test_a_limit_of_a_case_that_is_kept_is_no_problem(suite: str) -> None:
+    assert problems(f"tests: {{suites: [{{{suite}, case_timeout: 5s}}]}}", "t") == []
+
+
 def test_gates_of_detected_suites_cannot_be_unknown() -> None:
     assert problems("environments: {p: {gates: {tests.unit: advisory}}}", "t", known=KNOWN) == []
     (problem,) = problems("tests: {suites: [{name: api}]}\nenvironments: {p: {gates: {tests.ap: advisory}}}", "t")

@@ -30,6 +30,17 @@ async def test_a_runner_that_says_nothing_gets_the_locked_environment(
     assert not (tmp_path / "node_modules").exists()
 
 
+@pytest.mark.parametrize("framework", ["go", "cargo", "maven", "gradle", "command"])
+async def test_nothing_is_made_for_what_is_on_path(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite_environment, "locked_environment", lambda *_: pytest.fail("an environment was made"))
+    source = await source_of({"a": ""}, tmp_path)
+    suite = Suite(framework=framework)
+    made = await suite_environment.suite_environment(source, suite, Build(), tmp_path / "store", ())
+    assert (made.kind, made.python, made.modules) == ("", None, None)
+
+
 async def test_javascript_gets_node_modules_and_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def install(*_: object) -> Path:
         return tmp_path / "installed"

@@ -74,6 +74,14 @@ def paths(suite: Suite, selection: tuple[str, ...]) -> tuple[str, ...]:
     return chosen
 
 
+def limit(option: str, suite: Suite) -> list[str]:
+    """The option that limits one case, in milliseconds; none where tes.yaml says nothing: each has a limit of its own.
+
+    Node's is left out: its `--test-timeout` ends whole files (seen with 20.20).
+    """
+    return [] if suite.case_timeout is None else [f"{option}={max(1, round(suite.case_timeout * 1000))}"]
+
+
 def pattern(selection: tuple[str, ...]) -> str:
     """A regular expression for the full names of the selected cases; "" where whole files are meant.
 

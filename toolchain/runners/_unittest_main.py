@@ -75,8 +75,9 @@ def cut(text: str) -> str:
 class Result(unittest.TestResult):
     """Collects what unittest says of a case until it is over, then writes it."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, limit: float) -> None:
         super().__init__()
+        self.limit = limit
         self.journal, self.began, self.ran = journal, 0.0, 0
         self.case: Any = None
         self.said: list[tuple[str, str, str]] = []
@@ -86,8 +87,12 @@ class Result(unittest.TestResult):
         self.case, self.began, self.said = test, time.perf_counter(), []
         file, classname, name = self.journal.place(test)
         self.journal.write("start", f=file, c=classname, name=name, t=time.time())
+        if self.limit:
+            # A thread of C: it ends the process, stacks first, even where the case holds the interpreter.
+            faulthandler.dump_traceback_later(self.limit, exit=True)
 
     def stopTest(self, test: Any) -> None:
+        faulthandler.cancel_dump_traceback_later()
         said = self.said or [("error", "unittest said nothing of how it went", "")]
         status = max((status for status, _, _ in said), key=_ORDER.index)
         told = [(message, text) for one, message, text in said if one == status and (message or text)]
@@ -157,6 +162,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="unittest", allow_abbrev=False, fromfile_prefix_chars="@")
     parser.add_argument("--report", required=True)
     parser.add_argument("--root", required=True)
+    parser.add_argument("--case-timeout", type=float, default=0.0)
     parser.add_argument("--target", action="append", default=[])
     parser.add_argument("-v", "--verbose", "-q", "--quiet", action="store_true")
     parser.add_argument("--locals", action="store_true")
@@ -236,7 +242,7 @@ def main() -> int:
     sys.path[:] = [root, *(path for path in sys.path if os.path.abspath(path) != here)]
     journal = Journal(chosen.report, root)
     journal.write("session", python=sys.version.split()[0], root=root, pid=os.getpid(), t=time.time())
-    result = Result(journal)
+    result = Result(journal, chosen.case_timeout)
     result.failfast, result.buffer, result.tb_locals = chosen.failfast, chosen.buffer, chosen.locals
     sys.argv = ["python -m unittest"]
     with warnings.catch_warnings():

@@ -19,6 +19,7 @@ from toolchain.runners import RunRequest
 from toolchain.runners._agreement import doubts, no_options, printed
 
 TOOL = "cargo"
+ENVIRONMENT = ""
 BUILD, PROCESS = "(build)", "(process)"
 _RUNNING = re.compile(r"running (\d+) tests?\s*\Z")
 _TEST = re.compile(r"test (.+?)(?: - should panic)?(?: - compile(?: fail)?)? \.\.\. (.*)")
@@ -41,7 +42,7 @@ def command(request: RunRequest) -> Command:
         report, config = _nextest(request)
         exact = tuple(part for name in names for part in ("-E", f"test(={name})"))
         argv = (TOOL, *suite.args, f"--tool-config-file=tes:{config}", "--no-fail-fast", *packages, *exact)
-        files = {config: '[profile.default.junit]\npath = "junit.xml"\n'}
+        files = {config: _slow(suite.case_timeout) + '[profile.default.junit]\npath = "junit.xml"\n'}
         more = {"report": report, "files": files}
     else:
         ours, _, harness = _split(suite.args)
@@ -64,6 +65,13 @@ def _nextest(request: RunRequest) -> tuple[Path, Path]:
             profile = args[index + 1]
     target = request.root / request.suite.environment.get("CARGO_TARGET_DIR", "target")
     return target / "nextest" / profile / "junit.xml", request.out / "nextest.toml"
+
+
+def _slow(limit: float | None) -> str:
+    """A case that runs longer is stopped and told as failed; what the project's own nextest.toml says goes first."""
+    if limit is None:
+        return ""
+    return f'[profile.default]\nslow-timeout = {{ period = "{max(1, round(limit))}s", terminate-after = 1 }}\n'
 
 
 def _split(args: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

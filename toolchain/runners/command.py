@@ -16,6 +16,7 @@ from toolchain.runners._agreement import doubts
 from toolchain.runners._reports import found, mark, together
 
 TOOL = "command"
+ENVIRONMENT = ""
 STDOUT = "-"
 # What a tool says when cases failed is its own affair: any exit code that is not 0 has to fit a failure in the report.
 _FAILING = tuple(range(1, 126))

@@ -21,6 +21,7 @@ from toolchain.runners import RunRequest
 from toolchain.runners._agreement import doubts, no_options, printed
 
 TOOL = "go"
+ENVIRONMENT = ""
 BUILD, PACKAGE = "(build)", "(package)"
 _END = {"pass": Status.PASSED, "fail": Status.FAILED, "skip": Status.SKIPPED}
 _BROKEN = re.compile(r"FAIL\t(\S+)(?: \[\S+\])? \[(build|setup) failed\]")

@@ -18,6 +18,7 @@ from toolchain.runners._jvm import read, tests, whole, wrapper
 from toolchain.runners._reports import mark
 
 TOOL = "gradle"
+ENVIRONMENT = ""
 BUILD = "(build)"
 PATTERNS = ("**/build/test-results/**/TEST-*.xml",)
 INIT = """\

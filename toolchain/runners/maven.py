@@ -17,6 +17,7 @@ from toolchain.runners._jvm import read, tests, whole, wrapper
 from toolchain.runners._reports import mark
 
 TOOL = "mvn"
+ENVIRONMENT = ""
 BUILD = "(build)"
 PATTERNS = ("**/target/surefire-reports/TEST-*.xml", "**/target/failsafe-reports/TEST-*.xml")
 # The total of a module: that of a class has its time behind it.

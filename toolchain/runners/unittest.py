@@ -35,7 +35,9 @@ def command(request: RunRequest) -> Command:
         listing = request.out / "targets.txt"
         files[listing] = "".join(f"{target}\n" for target in targets)
         targets = (f"@{listing}",)
-    ours = (f"--report={report}", f"--root={request.root}")
+    ours = [f"--report={report}", f"--root={request.root}"]
+    if suite.case_timeout is not None:
+        ours.append(f"--case-timeout={suite.case_timeout:g}")
     return Command(
         argv=(str(request.interpreter or sys.executable), str(script), *suite.args, *ours, *targets),
         cwd=request.root,

@@ -20,7 +20,7 @@ def command(request: RunRequest) -> Command:
     """An `.only` is allowed and told in a note: in CI Vitest takes it for an error. Our options come last."""
     suite, report = request.suite, request.out / "report.json"
     ours = ["--allowOnly", "--reporter=default", "--reporter=json", f"--outputFile.json={report}"]
-    ours += json_report.options(request)
+    ours += [*javascript.limit("--testTimeout", suite), *json_report.options(request)]
     chosen = javascript.paths(suite, request.selection)
     return javascript.command(TOOL, request, report, ("run", *suite.args, *ours, *chosen))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,11 @@ def test_the_report_of_nextest_is_read_where_it_writes_it(tmp_path: Path) -> Non
         "--no-fail-fast",
     )
     assert command.report == request.root / "target" / "nextest" / "ci" / "junit.xml"
+    assert "slow-timeout" not in "".join(command.files.values())
+    limited = request.model_copy(update={"suite": request.suite.model_copy(update={"case_timeout": 90.0})})
+    text = "".join(runner.command(limited).files.values())
+    slow = tomllib.loads(text)["profile"]["default"]["slow-timeout"]
+    assert slow == {"period": "90s", "terminate-after": 1}
     report = runner.parse(ran(tmp_path, exit_code=100, report=JUNIT / "nextest.xml"), request)
     assert judge(report).outcome is Outcome.FAIL and report.problems == ()
     missing = runner.parse(ran(tmp_path, exit_code=0, report=command.report), request)

@@ -96,6 +96,19 @@ OURS = {
 VERB = {"vitest": ("run",), "node": ("--test",)}
 
 
+@pytest.mark.parametrize(
+    "framework, word", [("jest", "--testTimeout"), ("vitest", "--testTimeout"), ("mocha", "--timeout")]
+)
+def test_the_limit_of_a_case_is_the_frameworks_own_option_and_only_where_it_is_asked_for(
+    framework: str, word: str, root: Path
+) -> None:
+    def argv(**more: float) -> tuple[str, ...]:
+        return module("toolchain.runners", framework).command(request_for(framework, root, suite=more)).argv
+
+    assert not any(one.startswith(word) for one in argv())
+    assert f"{word}=2500" in argv(case_timeout=2.5)
+
+
 @pytest.mark.parametrize("framework", RECORDED)
 def test_the_exact_argv(framework: str, root: Path) -> None:
     suite = {"paths": ("src",), "args": ("--colors",), "environment": {"MODE": "test"}, "workers": 2}

@@ -167,6 +167,14 @@ async def test_the_case_in_which_the_process_died_is_named(tmp_path: Path) -> No
     assert "signal 11" in report.attempts[1].message and not report.complete
 
 
+async def test_a_case_beyond_its_limit_is_crashed_with_its_stack(tmp_path: Path) -> None:
+    text = CASE + "__import__('time').sleep(60)"
+    report, ran = await run(tmp_path, {"test_a.py": text}, suite=Suite(framework="unittest", case_timeout=1.0))
+    assert by_id(report) == {"test_a.py::TestA::test_a": Status.PASSED, "test_a.py::TestA::test_b": Status.CRASHED}
+    assert "Timeout" in report.attempts[1].output and "test_b" in report.attempts[1].output
+    assert judge(report).outcome is Outcome.FAIL and ran.seconds < 30
+
+
 async def test_a_time_out_keeps_what_had_finished_and_names_what_was_running(tmp_path: Path) -> None:
     report, _ = await run(tmp_path, {"test_a.py": CASE + "__import__('time').sleep(60)"}, timeout=2.0)
     assert by_id(report) == {"test_a.py::TestA::test_a": Status.PASSED}
