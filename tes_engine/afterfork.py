@@ -39,6 +39,8 @@ def silence(config: Any) -> None:
     for plugin in list(manager.get_plugins()):
         if type(plugin).__module__ in _REPORTERS:
             manager.unregister(plugin)
+    # It would show fixtures on the terminal's writer, which is gone.
+    config.option.setupshow = False
     logging = manager.get_plugin("logging-plugin")
     handler = getattr(logging, "log_cli_handler", None)
     if handler is not None and hasattr(handler, "set_when"):

@@ -13,9 +13,10 @@ import fcntl
 import mmap
 import os
 import struct
-import time
 from contextlib import contextmanager
 from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from .clock import clock
 
 OPEN, OWNED, SPENT = 0, 1, 2
 NOBODY = -1
@@ -117,7 +118,7 @@ class Board:
 
     def begin(self, worker: int) -> None:
         """The group in hand starts now."""
-        self._hold(worker, self.slot(worker)._replace(since=time.time()))
+        self._hold(worker, self.slot(worker)._replace(since=clock.time()))
 
     def put_down(self, worker: int) -> None:
         """The worker has nothing in its hands: its result is in the journal."""

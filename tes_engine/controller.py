@@ -14,8 +14,8 @@ from typing import Any, List, Optional
 import pytest
 
 from .foreman import Foreman
-from .gather import file_of, files, reordered, runs_of, whole_wanted
-from .journal import Event, Journal
+from .gather import clash, file_of, files, reordered, runs_of, whole_wanted
+from .journal import Event, Journal, Unwritable
 from .options import processors
 from .plan import make_plan, read
 from .recorder import Recorder
@@ -64,7 +64,9 @@ class Controller:
         with collecting(config):
             leave = set(read(self.options.leave) or ())
             self.nodes = [node for node in files(session) if file_of(node) not in leave]
-            whole = None if self.options.collect == "parallel" else whole_wanted(config)
+            whole = clash(config, self.nodes)
+            if self.options.collect != "parallel":
+                whole = whole or whole_wanted(config)
             if self.options.collect == "once" or self.group_by() == "group":
                 whole = whole or "asked for"
             if whole is None:
@@ -95,6 +97,8 @@ class Controller:
     def pytest_runtestloop(self, session: Any) -> Optional[bool]:
         if "perform_collect" not in vars(session):
             return None
+        if getattr(session.config.option, "setupshow", False):
+            self.journal.write({"e": "note", "text": "--setup-show shows nothing: fixtures are set up in the workers"})
         for word in Ignored.given:
             self.journal.write({"e": "note", "text": f"{word} is not obeyed: the engine has workers of its own"})
         self.plan_only()
@@ -102,6 +106,8 @@ class Controller:
         self.introduce(foreman)
         try:
             foreman.go()
+        except Unwritable as error:
+            raise session.Interrupted(f"the journal cannot be written: {error}") from None
         finally:
             foreman.end_all()
         session.testscollected = sum(foreman.cases.values())

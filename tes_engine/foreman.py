@@ -105,7 +105,7 @@ class Foreman:
     def begin(self, number: int, todo: List[Todo]) -> None:
         """Starts a worker, in place of a dead one perhaps."""
         self.incarnations += 1
-        if self.session.config.option.verbose > 1 and self.incarnations > self.count:
+        if getattr(self.session.config.option, "verbose", 0) > 1 and self.incarnations > self.count:
             print(f"worker gw{number} is started again")
         start = fork if self.start == "fork" else spawn
         hand = start(self, number, self.incarnations, todo)

@@ -98,6 +98,34 @@ def whole_wanted(config: Any) -> Optional[str]:
     return None
 
 
+def clash(config: Any, nodes: List[Any]) -> Optional[str]:
+    """Which two files cannot be imported side by side, because their modules have one name. Pytest says so of the
+    second; apart, in two workers, both could be imported, or not, as it happens."""
+    if config.getoption("importmode", "prepend") == "importlib":
+        return None
+    seen: Dict[str, Dict[str, str]] = {}
+    for node in nodes:
+        path = str(getattr(node, "path", ""))
+        if path.endswith(".py"):
+            seen.setdefault(os.path.basename(path), {}).setdefault(path, file_of(node))
+    for name, files in seen.items():
+        modules: Dict[str, str] = {}
+        for path, file in files.items() if len(files) > 1 else ():
+            other = modules.setdefault(_module_name(path), file)
+            if other != file:
+                return f"{other} and {file} are modules of one name"
+    return None
+
+
+def _module_name(path: str) -> str:
+    """The name under which pytest imports a file: it has the packages around it."""
+    folder, name = os.path.split(path[: -len(".py")])
+    while os.path.isfile(os.path.join(folder, "__init__.py")) and os.path.dirname(folder) != folder:
+        folder, package = os.path.split(folder)
+        name = f"{package}.{name}"
+    return name
+
+
 def reordered(config: Any) -> bool:
     """Whether a plugin may have put the items into an order of its own, which is kept then."""
     implementations = config.hook.pytest_collection_modifyitems.get_hookimpls()

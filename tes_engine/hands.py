@@ -8,11 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import traceback
+from os import _exit  # a test may put another in its place
 from typing import Any, List, Optional
 
 from .afterfork import DUMP, capture_apart, forget_exits, introduce, last_words, silence, temporary
+from .clock import clock
 from .cover import worker_coverage
 from .journal import Event, Journal
 from .worker import Stop, Todo, Worker
@@ -27,18 +28,18 @@ class Hand:
         self.process: Optional[subprocess.Popen[bytes]] = None
         self.case: Optional[Event] = None
         self.collecting: Optional[Event] = None
-        self.since = time.monotonic()
+        self.since = clock.monotonic()
         self.through = self.said = False
         self.timed_out = 0.0
 
     def heard(self, event: Event) -> None:
         kind, self.said = event["e"], True
         if kind == "start":
-            self.case, self.since = event, time.monotonic()
+            self.case, self.since = event, clock.monotonic()
         elif kind == "result" and self.case is not None and event["id"] == self.case["id"]:
             self.case = None
         elif kind == "collecting":
-            self.collecting, self.since = event, time.monotonic()
+            self.collecting, self.since = event, clock.monotonic()
         elif kind == "file":
             self.collecting = None
         elif kind == "bye":
@@ -46,7 +47,7 @@ class Hand:
 
     def busy_for(self) -> float:
         """Seconds that it has been in one case, or in collecting one file."""
-        return time.monotonic() - self.since if self.case or self.collecting else 0.0
+        return clock.monotonic() - self.since if self.case or self.collecting else 0.0
 
     def ended(self) -> Optional[int]:
         """Its exit code, negative for a signal; None while it lives."""
@@ -72,7 +73,7 @@ class Hand:
         if not self.timed_out:
             self.timed_out = limit
             self.signal(DUMP)
-            time.sleep(0.2)
+            clock.sleep(0.2)
             self.signal(signal.SIGKILL)
 
 
@@ -101,7 +102,7 @@ def fork(foreman: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
             sys.stderr.flush()
             atexit._run_exitfuncs()
         finally:
-            os._exit(code)
+            _exit(code)
 
 
 def _base(config: Any) -> Optional[str]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from os import getpid  # a test may put another in its place
+from os import getpid, write  # a test may put others in their place
 from typing import Any, Dict, Iterator, List, Tuple
 
 Event = Dict[str, Any]
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
+
+
+class Unwritable(OSError):
+    """The journal cannot be written: the disk is full, or its descriptor was closed. Nothing can be proved then."""
 
 
 class Journal:
@@ -31,13 +35,16 @@ class Journal:
         return getpid() == self.owner
 
     def write(self, *events: Event) -> None:
-        """Append events: when this returns, no process's death touches them. OSError when the disk is full.
+        """Append events: when this returns, no process's death touches them. Unwritable when the disk is full.
         A child that a test forked has no say: what it writes is dropped."""
         if not self.mine():
             return
         data = memoryview("".join([_encode(event) + "\n" for event in events]).encode())
         while data:
-            data = data[os.write(self.fd, data) :]
+            try:
+                data = data[write(self.fd, data) :]
+            except OSError as error:
+                raise Unwritable(*error.args) from None
 
 
 class Tail:
@@ -65,5 +72,23 @@ def read_from(path: str, at: int = 0) -> Tuple[List[Event], int]:
         file.seek(at)
         data = file.read()
     end = data.rfind(b"\n") + 1
-    # All at once is half the time of one by one; a newline within a text is an escape.
-    return json.loads(b"[%s]" % data[:end].rstrip(b"\n").replace(b"\n", b",")), at + end
+lines = data[:end].split(b"\n")[:-1]
+    try:
+        # All at once is half the time of one by one; a newline within a text is an escape.
+        events = json.loads(b"[%s]" % b",".join(lines))
+        if len(events) == len(lines) and all(type(event) is dict and "e" in event for event in events):
+            return events, at + end
+    except ValueError:
+        pass
+    return [_event(line, path) for line in lines], at + end
+
+
+def _event(line: bytes, path: str) -> Event:
+    """A line's event; a problem where something else has written into the journal."""
+    try:
+        event = json.loads(line)
+        if isinstance(event, dict) and "e" in event:
+            return event
+    except ValueError:
+        pass
+    return {"e": "problem", "text": f"the journal {os.path.basename(path)} is damaged: a line is not JSON"}

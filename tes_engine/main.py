@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import importlib.util
 import os
@@ -11,16 +12,20 @@ import sys
 import time
 from typing import Any, List
 
-from .journal import Journal, read_from
+from .journal import Journal, Unwritable, read_from
 from .options import parse
 
 NO_PYTEST = 69
 """Exit code where the interpreter has no pytest (EX_UNAVAILABLE of sysexits.h)."""
+NO_JOURNAL = 74
+"""Exit code where the journal cannot be written (EX_IOERR)."""
+BUSY = 75
+"""Exit code where another engine is at work in the same folder (EX_TEMPFAIL)."""
 INTERRUPTED = 2
 
 
 def main(argv: List[str]) -> int:
-    """Runs pytest with the engine's plugins. Returns pytest's exit code, or NO_PYTEST."""
+    """Runs pytest with the engine's plugins. Returns pytest's exit code, or NO_PYTEST, NO_JOURNAL or BUSY."""
     options = parse(argv)
     options.environment = dict(os.environ)
     try:
@@ -38,8 +43,14 @@ def main(argv: List[str]) -> int:
     from .surface import BLOCK, Surface
 
     signal.signal(signal.SIGTERM, _interrupt)
-    _start_afresh_unless_cut_off(options.out, options.arguments)
-    journal = Journal(os.path.join(options.out, "journal"), _free(options.out))
+    try:
+        if not _alone(options.out):
+            print(f"another engine is at work in {options.out}", file=sys.stderr)
+            return BUSY
+        _start_afresh_unless_cut_off(options.out, options.arguments)
+        journal = Journal(os.path.join(options.out, "journal"), _free(options.out))
+    except OSError as error:
+        return _no_journal(error)
     controller = Controller(options, journal)
     code = 3
     try:
@@ -50,8 +61,27 @@ def main(argv: List[str]) -> int:
         if tracer is not None:
             tracer.stop()
             tracer.save()
-        journal.write({"e": "end", "exit": code, **controller.totals(), "t": time.time()})
+        try:
+            journal.write({"e": "end", "exit": code, **controller.totals(), "t": time.time()})
+        except Unwritable as error:
+            code = _no_journal(error)
     return code
+
+
+def _no_journal(error: OSError) -> int:
+    print(f"the journal cannot be written: {error}", file=sys.stderr)
+    return NO_JOURNAL
+
+
+def _alone(out: str) -> bool:
+    """Whether no other engine is at work in the folder. The lock is this process's, not its workers', to its end."""
+    os.makedirs(out, exist_ok=True)
+    handle = os.open(os.path.join(out, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def _free(out: str) -> str:

@@ -6,12 +6,12 @@ turns a failure into a pass, or repeats a case until it passes, is found out.
 
 from __future__ import annotations
 
-import time
 from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
 from .batch import name_of
+from .clock import clock
 from .journal import Event, Journal
 
 TEXT = 64 * 1024
@@ -42,7 +42,7 @@ class Recorder:
 
     def take(self, item: Any, number: int, batch: int) -> Event:
         """A case begins: the event that says so."""
-        self.case, self.number, self.batch, self.began = name_of(item), number, batch, time.time()
+        self.case, self.number, self.batch, self.began = name_of(item), number, batch, clock.time()
         self.node = item.nodeid
         self.reports, self.hidden, self.failed = [], [], []
         return {"e": "start", "id": self.case, "n": number, "t": round(self.began, 6), "w": self.worker, "b": batch}
@@ -149,7 +149,7 @@ class Recorder:
             "name": "(collection)",
             "n": 1,
             "o": status,
-            "t": round(time.time(), 6),
+            "t": round(clock.time(), 6),
             "d": [0.0, 0.0, 0.0],
             "w": self.worker,
             "ln": 0,

@@ -8,13 +8,13 @@ goes on.
 from __future__ import annotations
 
 import gc
-import os
-import time
 from contextlib import contextmanager
+from os import _exit, getppid  # a test may put others in their place
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .batch import Batch, name_of
 from .board import OWNED, SPENT, Board, Row
+from .clock import clock
 from .gather import file_of, inside, top_of
 from .journal import Journal
 from .recorder import Recorder
@@ -66,7 +66,7 @@ class Worker:
         self.batches: Dict[int, Batch] = {}
         self.helped: Set[int] = set()
         self.unspent = list(plan.order)
-        self.parent = os.getppid()
+        self.parent = getppid()
 
     def run(self, todo: List[Todo]) -> None:
         """Everything. Returns when there is nothing left for it."""
@@ -88,14 +88,14 @@ class Worker:
 
     def _next(self) -> Optional[int]:
         """The next batch to work on: an open one, else one to help with; None when all is spoken for."""
-        while not self.board.stopped and os.getppid() == self.parent:
+        while not self.board.stopped and getppid() == self.parent:
             batch = self.board.own(self.number, self.plan.order)
             if batch is not None:
                 return batch
             batch, wait = self._worth_helping()
             if batch is not None or not wait:
                 return batch
-            time.sleep(PAUSE)
+            clock.sleep(PAUSE)
         return None
 
     def _worth_helping(self) -> Tuple[Optional[int], bool]:
@@ -128,7 +128,7 @@ class Worker:
     def _each(self, batch: int, row: Row) -> float:
         """Seconds that a group of the batch takes, from what was seen of it so far."""
         held = self.board.slot(row.owner)
-        running = time.time() - held.since if held.batch == batch and held.since else 0.0
+        running = clock.time() - held.since if held.batch == batch and held.since else 0.0
         return max(row.spent / row.ran if row.ran else 0.0, running)
 
     def _work_on(self, number: int) -> None:
@@ -136,7 +136,7 @@ class Worker:
         if batch is None:
             self.helped.add(number)
             return
-        while not self.board.stopped and os.getppid() == self.parent:
+        while not self.board.stopped and getppid() == self.parent:
             group = self.board.claim(self.number, number)
             if group is None:
                 break
@@ -164,7 +164,7 @@ class Worker:
         """A batch's cases, collected now unless they are at hand; None when this worker must not run them."""
         if number in self.batches:
             return self.batches[number]
-        began = time.perf_counter()
+        began = clock.perf_counter()
         node = self._node(number)
         file = str(node.nodeid).partition("::")[0]
         if self.plan.items is None:
@@ -173,7 +173,7 @@ class Worker:
         items = self._items(number)
         self.session.items = items
         batch = Batch(items, self.plan.group_by, self.plan.seconds[number], number in self.plan.dominating)
-        seconds = time.perf_counter() - began
+        seconds = clock.perf_counter() - began
         if not self.board.collected(number, len(batch.groups), batch.digest, seconds) and not again:
             text = f"{file} gave other cases when it was collected again: one worker runs all of it"
             self.journal.write({"e": "note", "text": text})
@@ -204,14 +204,14 @@ class Worker:
 
     def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> None:
         items = [item for item in group if name_of(item) not in self.plan.done]
-        began, setup = time.perf_counter(), 0.0
+        began, setup = clock.perf_counter(), 0.0
 
         def following() -> Any:
             ahead = self.board.peek(self.number, number)
             return batch.groups[ahead][0] if ahead is not None else self._upcoming()
 
         setup = self._run_items(number, items, numbers, following)
-        self.board.ran(number, time.perf_counter() - began, setup)
+        self.board.ran(number, clock.perf_counter() - began, setup)
 
     def _upcoming(self) -> Any:
         """The node that this worker would go on with now, for the sake of fixtures that live longer than a file."""
@@ -249,7 +249,7 @@ class Worker:
                 self.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
             finally:
                 if not self.journal.mine():
-                    os._exit(0)  # a child that the test forked and let go on: it is not to touch the board
+                    _exit(0)  # a child that the test forked and let go on: it is not to touch the board
             self.journal.write(*self.recorder.done(item))
 
     def _tear_down(self, item: Any) -> None:

@@ -66,13 +66,14 @@ def _events(path: Path, problems: list[str]) -> Iterator[dict[str, Any]]:
                 return
             try:
                 event = json.loads(line)
-                if isinstance(event, dict):
+                if isinstance(event, dict) and "e" in event:
                     yield event
                     continue
             except ValueError:
                 pass
-            problems.append(f"the journal {path.name} is damaged: a line is not JSON")
-            return
+            text = f"the journal {path.name} is damaged: a line is not JSON"
+            if text not in problems:
+                problems.append(text)
 
 
 class _Reader:

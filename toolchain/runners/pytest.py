@@ -31,6 +31,10 @@ LEAVES = True
 REPEATS = True
 
 NO_PYTEST = 69
+_NOT_BEGUN = {
+    74: "could not write its journal",
+    75: "was not started: another engine is at work in the same folder",
+}
 _EXIT = {
     2: "was interrupted",
     3: "broke down (internal error)",
@@ -127,6 +131,8 @@ def _of_exit(ran: Ran, found: journal.Journal, bad: Sequence[Attempt]) -> Iterat
         yield f"pytest was killed by signal {-(code or 0)}{running}"
     elif code == NO_PYTEST:
         yield f"pytest is not installed there; add it to tests.requirements: {ran.tail(300)}"
+    elif code in _NOT_BEGUN:
+        yield f"pytest {_NOT_BEGUN[code]}: {_said(ran)}"
     elif found.end is None:
         yield f"pytest ended with exit code {code} before it could say how it went{running}: {ran.tail(300)}"
     elif code != found.end.get("exit"):
