@@ -11,6 +11,7 @@ what they import.
     worker.py      claims files and cases         batch.py     the cases of one file, and what stays together
     recorder.py    reports into the journal       afterfork.py what a forked process must put right
     clock.py       the time, whatever a test does to it
+    plugins.py     what the project's plugins do to its cases
     replay.py      the journal into pytest's own reporters
 
 The parent configures pytest and collects down to files; then it forks. A worker claims a file, imports it and runs

@@ -30,6 +30,12 @@ def introduce(config: Any, number: int, count: int, run: str) -> None:
     os.environ["PYTEST_XDIST_TESTRUNUID"] = run
 
 
+def apart(config: Any, options: Any) -> None:
+    """What only the parent can know: whether a failure is one, when it can be repeated."""
+    if options.retries:
+        config.option.maxfail = 0
+
+
 def silence(config: Any) -> None:
     """Nobody but the parent reports."""
     manager = config.pluginmanager

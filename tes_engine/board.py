@@ -73,6 +73,8 @@ class Board:
         fresh = os.fstat(self.fd).st_size == 0
         if fresh:
             os.ftruncate(self.fd, size)
+            if hasattr(os, "posix_fallocate"):  # memory of which the disk has no page kills whoever writes to it
+                os.posix_fallocate(self.fd, 0, size)
         elif os.fstat(self.fd).st_size != size:
             raise ValueError("the board belongs to another collection")
         self.memory = mmap.mmap(self.fd, size)

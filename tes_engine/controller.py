@@ -13,10 +13,12 @@ from typing import Any, List, Optional
 
 import pytest
 
+from .board import NOBODY
 from .foreman import Foreman
 from .gather import clash, file_of, files, reordered, runs_of, whole_wanted
 from .journal import Event, Journal, Unwritable
 from .options import processors
+from .plugins import runners, tell_dropped, whose
 from .plan import make_plan, read
 from .recorder import Recorder
 from .surface import DISTRIBUTION, Ignored
@@ -37,6 +39,7 @@ class Controller:
         self.foreman: Optional[Foreman] = None
         self.count = options.workers or processors()
         self.recorder: Optional[Recorder] = None
+        self.deselected: List[Any] = []
 
     def totals(self) -> Event:
         """What the last line of the journal says."""
@@ -56,6 +59,15 @@ class Controller:
     def pytest_collectreport(self, report: Any) -> None:
         if self.recorder is not None and not (self.foreman is not None and self.foreman.replaying):
             self.recorder.pytest_collectreport(report)
+
+    def pytest_internalerror(self, excinfo: Any) -> None:
+        if not isinstance(excinfo.value, Unwritable):
+            self.journal.write({"e": "problem", "text": f"pytest broke down: {whose(excinfo.value)}"})
+
+    def pytest_deselected(self, items: List[Any]) -> None:
+        if self.foreman is None:
+            self.deselected += items
+            self.journal.write({"e": "deselected", "k": len(items), "w": "main", "b": NOBODY})
 
     def collect(self, args: Any = None, genitems: bool = True) -> List[Any]:
         """In place of the session's own collection."""
@@ -81,8 +93,11 @@ class Controller:
                 items.extend(session.genitems(node))
             selected = read(self.options.select)
             items[:] = chosen(items, None if selected is None else set(selected), leave)
+            before, told = list(items), self.deselected
             config.hook.pytest_collection_modifyitems(session=session, config=config, items=items)
             config.hook.pytest_collection_finish(session=session)
+            items = session.items
+            tell_dropped(config, self.journal, before, items, told)
             session.testscollected = len(items)
         self.items = items
         return items
@@ -101,6 +116,8 @@ class Controller:
             self.journal.write({"e": "note", "text": "--setup-show shows nothing: fixtures are set up in the workers"})
         for word in Ignored.given:
             self.journal.write({"e": "note", "text": f"{word} is not obeyed: the engine has workers of its own"})
+        for text in runners(session.config):
+            self.journal.write({"e": "note", "text": text})
         self.plan_only()
         foreman = self.foreman = Foreman(self, self.choose_start())
         self.introduce(foreman)

@@ -29,6 +29,8 @@ class Crash:
             except ValueError:
                 self.signal = f"signal {-code}"
             self.cause = f"was killed by {self.signal}"
+        elif hand.broke:
+            self.cause = f"broke down: {hand.broke}"
         else:
             self.cause = f"ended with exit code {code} in the middle"
         stem = os.path.join(out, "workers", hand.name)

@@ -12,7 +12,7 @@ from . import replay
 from .board import NOBODY, Board
 from .crash import Crash, allowed
 from .hands import Hand, fork, spawn
-from .journal import Event, Tail
+from .journal import NO_JOURNAL, Event, Tail, Unwritable
 from .listeners import Listeners
 from .worker import Todo
 
@@ -192,6 +192,8 @@ class Foreman:
             self.listen()
             if not hand.through:
                 self.died(hand, code)
+            elif hand.timed_out:
+                self.journal.write({"e": "note", "text": f"worker {hand.name} did not come to its end and was killed"})
 
     def died(self, hand: Hand, code: int) -> None:
         """One attempt is lost, no more: its other cases go to the next worker in its place."""
@@ -200,6 +202,8 @@ class Foreman:
         self.fruitless += 1
         if self.stopping():
             return
+        if code == NO_JOURNAL:
+            raise Unwritable(f"worker {hand.name} could not write to it")
         if hand.case is not None:
             self._lost(crash)
         elif hand.collecting is not None:

@@ -94,7 +94,7 @@ def whole_wanted(config: Any) -> Optional[str]:
             if (module + ".").startswith(LOCAL):
                 continue
             if hook == "pytest_collection_finish" or not looks_at_each(implementation.function):
-                return f"{hook} in {_place(implementation.function)} may need all items"
+                return f"{hook} in {place(implementation.function)} may need all items"
     return None
 
 
@@ -135,7 +135,7 @@ def reordered(config: Any) -> bool:
     return wanted or not all(looks_at_each(function) for function in foreign)
 
 
-def _place(function: Any) -> str:
+def place(function: Any) -> str:
     try:
         return f"{os.path.basename(inspect.getfile(function))}:{function.__code__.co_firstlineno}"
     except (TypeError, AttributeError):

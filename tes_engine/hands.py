@@ -12,11 +12,15 @@ import traceback
 from os import _exit  # a test may put another in its place
 from typing import Any, List, Optional
 
-from .afterfork import DUMP, capture_apart, forget_exits, introduce, last_words, silence, temporary
+from .afterfork import DUMP, apart, capture_apart, forget_exits, introduce, last_words, silence, temporary
 from .clock import clock
 from .cover import worker_coverage
-from .journal import Event, Journal
+from .journal import NO_JOURNAL, Event, Journal, Unwritable
+from .plugins import whose
 from .worker import Stop, Todo, Worker
+
+ENDING = 30.0
+"""Seconds that a worker may take to end, before that counts as hanging."""
 
 
 class Hand:
@@ -31,6 +35,7 @@ class Hand:
         self.since = clock.monotonic()
         self.through = self.said = False
         self.timed_out = 0.0
+        self.broke = ""
 
     def heard(self, event: Event) -> None:
         kind, self.said = event["e"], True
@@ -42,12 +47,15 @@ class Hand:
             self.collecting, self.since = event, clock.monotonic()
         elif kind == "file":
             self.collecting = None
+        elif kind == "broke":
+            self.broke = event["text"]
         elif kind == "bye":
-            self.through = True
+            self.through, self.since = True, clock.monotonic()
 
     def busy_for(self) -> float:
-        """Seconds that it has been in one case, or in collecting one file."""
-        return clock.monotonic() - self.since if self.case or self.collecting else 0.0
+        """Seconds that it has been in one case, in collecting one file, or in ending for longer than it may."""
+        seconds = clock.monotonic() - self.since
+        return seconds if self.case or self.collecting else seconds - ENDING if self.through else 0.0
 
     def ended(self) -> Optional[int]:
         """Its exit code, negative for a signal; None while it lives."""
@@ -114,6 +122,7 @@ def _forked(foreman: Any, hand: Hand, base: Optional[str]) -> int:
     config, options = foreman.session.config, foreman.options
     forget_exits()
     config.pluginmanager.unregister(foreman.controller)
+    apart(config, options)
     introduce(config, hand.number, foreman.count, foreman.run)
     silence(config)
     folder = os.path.join(options.out, "workers")
@@ -142,11 +151,16 @@ def work(session: Any, plan: Any, board: Any, journal: Journal, number: int, tod
         return 0
     except KeyboardInterrupt:
         return 2
+    except Unwritable:
+        return NO_JOURNAL
     except (pytest.exit.Exception, Stop) as reason:
         board.stop()
         text = f"a test stopped the run: {reason}"
         journal.write({"e": "problem", "text": text}, {"e": "stopped", "text": text}, {"e": "bye", "w": f"gw{number}"})
         return 0
+    except BaseException as error:
+        journal.write({"e": "broke", "text": whose(error)})
+        raise
 
 
 def _interrupted(*_: Any) -> None:

@@ -6,6 +6,7 @@ other's. A line without its newline is a write that was cut off, and counts as n
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from os import getpid, write  # a test may put others in their place
@@ -17,7 +18,12 @@ _encode = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
 class Unwritable(OSError):
-    """The journal cannot be written: the disk is full, or its descriptor was closed. Nothing can be proved then."""
+    """The journal cannot be written, by nobody: the disk is full, or was taken away. Nothing can be proved then."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+NO_JOURNAL = 74
+"""Exit code of a process that cannot write its journal (EX_IOERR of sysexits.h)."""
 
 
 class Journal:
@@ -44,7 +50,10 @@ class Journal:
             try:
                 data = data[write(self.fd, data) :]
             except OSError as error:
-                raise Unwritable(*error.args) from None
+                # A test that closed all descriptors, or set itself a limit, concerns only its own worker.
+                if error.errno in _FULL:
+                    raise Unwritable(*error.args) from None
+                raise
 
 
 class Tail:
@@ -72,7 +81,7 @@ def read_from(path: str, at: int = 0) -> Tuple[List[Event], int]:
         file.seek(at)
         data = file.read()
     end = data.rfind(b"\n") + 1
-lines = data[:end].split(b"\n")[:-1]
+    lines = data[:end].split(b"\n")[:-1]
     try:
         # All at once is half the time of one by one; a newline within a text is an escape.
         events = json.loads(b"[%s]" % b",".join(lines))

@@ -12,13 +12,11 @@ import sys
 import time
 from typing import Any, List
 
-from .journal import Journal, Unwritable, read_from
+from .journal import NO_JOURNAL, Journal, read_from
 from .options import parse
 
 NO_PYTEST = 69
 """Exit code where the interpreter has no pytest (EX_UNAVAILABLE of sysexits.h)."""
-NO_JOURNAL = 74
-"""Exit code where the journal cannot be written (EX_IOERR)."""
 BUSY = 75
 """Exit code where another engine is at work in the same folder (EX_TEMPFAIL)."""
 INTERRUPTED = 2
@@ -63,7 +61,7 @@ def main(argv: List[str]) -> int:
             tracer.save()
         try:
             journal.write({"e": "end", "exit": code, **controller.totals(), "t": time.time()})
-        except Unwritable as error:
+        except OSError as error:
             code = _no_journal(error)
     return code
 

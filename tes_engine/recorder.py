@@ -39,6 +39,7 @@ class Recorder:
         self.failed: List[Any] = []
         self.setup = 0.0
         self.failures = 0
+        self.deselected: List[Any] = []
 
     def take(self, item: Any, number: int, batch: int) -> Event:
         """A case begins: the event that says so."""
@@ -116,6 +117,12 @@ class Recorder:
         if outcome.excinfo is not None:
             self.raised = outcome.excinfo[1]
 
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_pyfunc_call(self, pyfuncitem: Any) -> Iterator[None]:
+        outcome: Any = yield
+        if outcome.excinfo is not None:
+            self.raised = outcome.excinfo[1]
+
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
         outcome: Any = yield
@@ -180,6 +187,7 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_deselected(self, items: List[Any]) -> None:
+        self.deselected += items
         self.journal.write({"e": "deselected", "k": len(items), "w": self.worker, "b": self.batch})
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
-from .afterfork import capture_apart, introduce, last_words, silence, temporary
+from .afterfork import apart, capture_apart, introduce, last_words, silence, temporary
 from .board import Board
 from .controller import Controller
 from .cover import worker_coverage
@@ -68,12 +68,17 @@ class Spawned(Controller):
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
+        apart(config, self.options)
         silence(config)
         capture_apart(config, os.path.join(self.options.out, "workers", self.orders["name"]))
         temporary(config, self.orders["base"], self.orders["number"])
 
     def pytest_collectreport(self, report: Any) -> None:
         """The parent has said what it found above the files."""
+
+    def pytest_deselected(self, items: List[Any]) -> None:
+        """So it has here."""
+        self.deselected += items
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> Optional[bool]:

@@ -17,11 +17,15 @@ from .board import OWNED, SPENT, Board, Row
 from .clock import clock
 from .gather import file_of, inside, top_of
 from .journal import Journal
+from .plugins import tell_dropped
 from .recorder import Recorder
 
 PAUSE = 0.004
 WORTH = 2.0
 """Helping must save at least this many times what joining costs."""
+
+
+STOPPED = "stopped by another"
 
 
 class Todo(NamedTuple):
@@ -76,8 +80,10 @@ class Worker:
                 self._do(one, following)
             while (batch := self._next()) is not None:
                 self._work_on(batch)
-        except Stop:
+        except Stop as reason:
             self.board.stop()
+            if str(reason) != STOPPED:
+                self.journal.write({"e": "stopped", "text": str(reason)})
         finally:
             self._tear_down(None)
             self.config.pluginmanager.unregister(self.recorder)
@@ -199,7 +205,9 @@ class Worker:
                 raise Stop(str(reason)) from None
         # Not through pytest's hook: to the project what is not chosen was never asked for.
         items = chosen(items, self.plan.select, self.plan.leave)
+        before, self.recorder.deselected = list(items), []
         self.config.hook.pytest_collection_modifyitems(session=self.session, config=self.config, items=items)
+        tell_dropped(self.config, self.journal, before, items, self.recorder.deselected)
         return items
 
     def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> None:
@@ -234,7 +242,7 @@ class Worker:
             if self.session.shouldfail or self.session.shouldstop:
                 raise Stop(self.session.shouldfail or self.session.shouldstop)
             if self.board.stopped and not last:
-                raise Stop("stopped")
+                raise Stop(STOPPED)
         return longest
 
     def _one(self, batch: int, item: Any, following: Any, number: int) -> None:
