@@ -7,6 +7,7 @@ Everything that takes a while to import is imported by the verb that needs it, s
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -339,6 +340,9 @@ def main(argv: Sequence[str] | None = None, *, launched: bool = False) -> int:
     `launched`: this process was forked for the command and has everything imported.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show must not end a run
+            stream.reconfigure(errors="backslashreplace")
     given = _understood(words)
     try:
         if not launched and (given.verb_name in LAUNCHED or getattr(given, "ref", None)):

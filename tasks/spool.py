@@ -47,7 +47,7 @@ class Entry(NamedTuple):
         """It is in the records, or shall never be."""
         try:
             os.unlink(_path(self.run))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
 
 

@@ -201,11 +201,16 @@ def _place(job: Job, start: Start) -> Place:
 
 
 def _spawn(job: Job, start: Start, warm: Warm | None = None) -> subprocess.Popen[bytes] | Engine:
-    for folder in (job.out, *start.folders, *(os.path.dirname(path) for path in (*start.files, start.report) if path)):
-        os.makedirs(folder, exist_ok=True)
-    for path, text in start.files.items():
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+    try:
+        for folder in (job.out, *start.folders, *map(os.path.dirname, filter(None, (*start.files, start.report)))):
+            os.makedirs(folder, exist_ok=True)
+        for path, text in start.files.items():
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise ToolError(
+            f"{job.out} cannot be written: {error.strerror}", fix="set TES_HOME to another folder"
+        ) from error
     executable = start.argv[0]
     with open(os.path.join(job.out, "stdout.log"), "wb") as out, open(os.path.join(job.out, "stderr.log"), "wb") as err:
         if warm is not None:

@@ -12,6 +12,7 @@ import time
 from typing import Any, List, Optional
 
 import pytest
+from _pytest import mark
 
 from .board import NOBODY
 from .foreman import Foreman
@@ -82,6 +83,8 @@ class Controller:
             if self.options.collect == "once" or self.group_by() == "group":
                 whole = whole or "asked for"
             if whole is None:
+                # A wrong -k or -m is refused here, not by each worker.
+                mark.pytest_collection_modifyitems([], config)
                 if reporter is not None:
                     reporter.ensure_newline()
                 session.items = []

@@ -19,6 +19,8 @@ TEXT = 64 * 1024
 
 
 def cut(text: str) -> str:
+    if not text.isascii():  # halves of characters, which no file and no terminal takes
+        text = text.encode("utf-8", "backslashreplace").decode()
     if len(text) <= TEXT:
         return text
     return f"{text[: TEXT // 2]}\n[... {len(text) - TEXT} characters left out ...]\n{text[-TEXT // 2 :]}"

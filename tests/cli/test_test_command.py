@@ -191,6 +191,7 @@ TRUST = {
         (),
         (1, 2),
     ),
+    "an expression that pytest cannot read": ({"test_a": GOOD}, ("--", "-k", "("), (2,)),
     "an option that pytest does not know": ({"test_a": GOOD}, ("--", "--no-such-option"), (2, 3)),
     "a class that is not there": ({"test_a": GOOD}, ("test_a.py::TestGone",), (1, 2)),
     "a node id that is not there": ({"test_a": GOOD}, ("test_a.py::test_gone",), (1, 2)),
@@ -205,6 +206,19 @@ def test_trouble_is_never_a_pass(name: str, project: Path) -> None:
     assert done.returncode in codes, done.stdout + done.stderr
     assert "PASS shop" not in done.stdout
     assert "Traceback (most recent call last)" not in done.stderr
+
+
+def test_what_a_terminal_cannot_show_does_not_end_a_run(project: Path) -> None:
+    write(project, test_a="def test_s(): assert 0, 'caf\\xe9 \\udc80'\n")
+    done = tes(project, LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1 and "1 failed" in done.stdout and "caf\\xe9 \\udc80" in done.stdout, done.stderr
+
+
+def test_a_home_that_cannot_be_written_is_4_and_names_the_setting(project: Path, tmp_path: Path) -> None:
+    write(project, test_a=GOOD)
+    (tmp_path / "file").touch()
+    done = tes(project, TES_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 4 and "TES_HOME" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_path_that_is_not_there_is_3(project: Path) -> None:
