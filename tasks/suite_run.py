@@ -6,7 +6,6 @@ the result is imported while the tests run.
 
 from __future__ import annotations
 
-import json
 import os
 import select as ready
 import signal
@@ -20,7 +19,7 @@ from domain.errors import MissingTool, ToolError
 from tasks.process_group import dies_with_parent, kill_group
 from tasks.state_folder import home, project_key
 from tes_engine.journal import Event, Tail
-from toolchain.engine_argv import BOOT, engine_argv
+from toolchain.engine_argv import BOOT, suite_argv
 
 if TYPE_CHECKING:
     from domain.cases import SuiteReport
@@ -73,35 +72,22 @@ class Ended(NamedTuple):
 
 
 def light(job: Job) -> Start | None:
-    """The engine's command, composed without pydantic; None where only the framework's own runner can say it.
-
-    The same as `composed`, which a test holds it to.
-    """
-    suite = job.suite
-    chosen: Sequence[str] = job.selection or suite["paths"]
-    if suite["framework"] != "pytest" or any(path.startswith("-") for path in chosen):
+    """The engine's command, composed without pydantic; None where only the framework's own runner can say it."""
+    if job.suite["framework"] != "pytest":
         return None
-    files = {}
-    select = None
-    if any("::" in one for one in job.selection):
-        select = os.path.join(job.out, "select.json")
-        files[select] = json.dumps(job.selection)
-        chosen = tuple(dict.fromkeys(one.partition("::")[0] for one in job.selection))
-    arguments = (*suite["args"], f"--rootdir={job.root}", "-o", f"cache_dir={cache(job)}", *chosen)
-    names = ("workers", "start", "collect", "group_by", "case_timeout", "retries")
-    asked = {name: suite[name] for name in names}
-    argv = engine_argv(
-        job.python,
-        job.out,
-        arguments,
-        **asked,
+    argv, files = suite_argv(
+        job.suite,
+        python=job.python,
+        root=job.root,
+        out=job.out,
+        cache=cache(job),
+        selection=job.selection,
         durations=job.durations,
-        select=select,
-        impact=job.impact,
-        coverage=job.coverage,
         repeat=job.repeat,
+        coverage=job.coverage,
+        impact=job.impact,
     )
-    return Start(argv, job.root, suite["environment"], files)
+    return Start(argv, job.root, job.suite["environment"], files)
 
 
 def cache(job: Job) -> str:

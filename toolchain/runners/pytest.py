@@ -4,7 +4,6 @@ code must agree; what it was seen to finish counts even if it was killed.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,10 +11,9 @@ from pathlib import Path
 
 from domain.cases import Attempt, Status, SuiteReport, final
 from toolchain.command import Command, Ran
-from toolchain.engine_argv import engine_argv
+from toolchain.engine_argv import suite_argv
 from toolchain.reports import journal
 from toolchain.runners import RunRequest
-from toolchain.runners._agreement import no_options
 from toolchain.runners._pytest_files import Collects, collects
 
 TOOL = "pytest"
@@ -57,35 +55,18 @@ __all__ = [
 
 
 def command(request: RunRequest) -> Command:
-    """Our options come last, so that neither the project's own nor the suite's can change what is judged."""
+    """The engine's command: see `suite_argv`, which `tes test` composes it by, too."""
     suite = request.suite
-    chosen = request.selection or suite.paths
-    no_options(suite, chosen)
-    files: dict[Path, str] = {}
-    select = leave = None
-    if request.leave:
-        leave = request.out / "leave.json"
-        files[leave] = json.dumps(request.leave)
-    if request.selection and any("::" in one for one in request.selection):
-        # Cases are chosen in the engine: as arguments they would all be collected before any is run.
-        select = request.out / "select.json"
-        files[select] = json.dumps(request.selection)
-        chosen = tuple(dict.fromkeys(one.partition("::")[0] for one in request.selection))
-    cache = request.cache or request.out / "cache"
-    ours = (f"--rootdir={request.root}", "-o", f"cache_dir={cache}")
-    argv = engine_argv(
-        str(request.interpreter or sys.executable),
-        request.out,
-        (*suite.args, *ours, *chosen),
-        workers=request.workers or suite.workers,
-        start=suite.start,
-        collect=suite.collect,
-        group_by=suite.group_by,
-        case_timeout=suite.case_timeout,
-        retries=suite.retries,
+    argv, files = suite_argv(
+        suite.model_dump(),
+        python=str(request.interpreter or sys.executable),
+        root=request.root,
+        out=request.out,
+        cache=request.cache or request.out / "cache",
+        selection=request.selection,
+        leave=request.leave,
+        workers=request.workers,
         durations=request.durations,
-        select=select,
-        leave=leave,
         repeat=request.repeat,
         coverage=request.coverage,
         impact=request.impact,
@@ -95,7 +76,7 @@ def command(request: RunRequest) -> Command:
         cwd=request.root,
         environment=dict(suite.environment),
         timeout=request.timeout,
-        files=files,
+        files={Path(path): text for path, text in files.items()},
     )
 
 
