@@ -32,9 +32,9 @@ def fill(url: str, runs: int = RUNS) -> None:
     with sqlite3.connect(url.removeprefix("sqlite:///")) as base:
         base.execute("INSERT INTO projects (name, created) VALUES ('big', ?)", (str(start),))
         base.executemany(
-            "INSERT INTO cases (id, project, suite, file, classname, name, first_seen)"
-            " VALUES (?, 'big', 'unit', ?, '', ?, ?)",
-            [(key, f"t{n // 40}.py", f"test_{n}", str(start)) for n, key in enumerate(ids)],
+            "INSERT INTO cases (number, id, project, suite, file, classname, name, first_seen)"
+            " VALUES (?, ?, 'big', 'unit', ?, '', ?, ?)",
+            [(n, key, f"t{n // 40}.py", f"test_{n}", str(start)) for n, key in enumerate(ids)],
         )
         for run in range(runs):
             at = str(start + timedelta(hours=5.5 * run))
@@ -43,16 +43,17 @@ def fill(url: str, runs: int = RUNS) -> None:
                 " process_started, opened) VALUES (?, 'big', 'execution', ?, 'finished', 'PASS', '[]', 1, '', 0, ?)",
                 (f"run{run}", f"sha256:{run // 2}", at),
             )
+            base.execute(
+                "INSERT INTO executions (number, run_id, stage) VALUES (?, ?, 'tests.unit')", (run, f"run{run}")
+            )
             rows = []
-            for number, key in enumerate(ids):
+            for number in range(CASES):
                 bad = chance.random() < (0.06 if number < FLAKY else BAD_SHARE)
                 status, said = ("failed", f"assert {chance.random()} == 4") if bad else ("passed", "")
-                rows.append(
-                    (f"{run:06}{key}", f"run{run}", key, status, chance.random(), said, output if bad else "", at)
-                )
+                rows.append((run, number, number, status, chance.random(), said, output if bad else "", at))
             base.executemany(
-                "INSERT INTO attempts (key, run_id, stage, case_id, number, status, seconds, message, output, recorded)"
-                " VALUES (?, ?, 'tests.unit', ?, 1, ?, ?, ?, ?, ?)",
+                "INSERT INTO attempts (execution, case_number, key, number, status, seconds, message, output, recorded)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?)",
                 rows,
             )
             bad_count = sum(row[3] == "failed" for row in rows)

@@ -2,9 +2,13 @@
 
     python benchmarks/records.py [--quick]
 
-The raw ways know no cases, no duplicates and no second writer: SQLite gets one `executemany` of plain tuples,
-PostgreSQL one COPY. What the records add is the price of "nothing lost, nothing twice". 100,000 attempts are
-recorded, 20,000 in quick mode, in batches of 5,000 as they stream in. PostgreSQL is measured where one can be had.
+The raw ways know no cases, no duplicates and no second writer: SQLite gets `executemany` of plain tuples, PostgreSQL
+COPY, into a table without any index; a transaction a batch, as safe from a crash as the records. "With a key" is the
+same into a table whose primary key is the case and the attempt's number: the least by which nothing is there twice.
+What the records add is the price of "nothing lost, nothing twice". 100,000 attempts are recorded, 20,000 in quick
+mode, in batches of 5,000 as they stream in; round by round each way after the other, and the medians are told.
+Processor seconds are this process's alone: all of SQLite's, and of PostgreSQL's only the client's. PostgreSQL is
+measured where one can be had.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,9 +37,15 @@ from records.url import records_url  # noqa: E402
 BATCH = 5000
 _COLUMNS = ("suite", "file", "classname", "name", "number", "status", "seconds", "message", "output")
 _TABLE = (
-    "CREATE TABLE raw (suite text, file text, classname text, name text, number integer, status text, "
-    "seconds double precision, message text, output text)"
+    "CREATE TABLE {} (suite text, file text, classname text, name text, number integer, status text, "
+    "seconds double precision, message text, output text{})"
 )
+_TABLES = {
+    "": _TABLE.format("raw", ""),
+    " with a key": _TABLE.format("keyed", f", PRIMARY KEY ({', '.join(_COLUMNS[:5])})"),
+}
+Times = dict[str, tuple[float, float]]
+"""Wall and processor seconds by what was done."""
 
 
 def attempts(count: int) -> list[Attempt]:
@@ -66,10 +77,10 @@ def _row(attempt: Attempt) -> tuple[Any, ...]:
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> tuple[float, float]:
+    began, used = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - used
 
 
 def _batches(given: list[Attempt]) -> Iterator[list[Attempt]]:
@@ -82,7 +93,7 @@ def _record(run: str, given: list[Attempt]) -> None:
         records.record_attempts(run, "tests.unit", batch)
 
 
-def _ours(url: str, given: list[Attempt]) -> dict[str, float]:
+def _ours(url: str, given: list[Attempt]) -> Times:
     os.environ["TES_DATABASE_URL"] = url
     records.migrate()
     records.open_run("first", "bench", "release")
@@ -97,40 +108,45 @@ def _ours(url: str, given: list[Attempt]) -> dict[str, float]:
     return told
 
 
-def _sqlite(folder: Path, given: list[Attempt]) -> dict[str, float]:
-    raw = sqlite3.connect(folder / "raw.db", isolation_level=None)
-    raw.execute("PRAGMA journal_mode=WAL")
-    raw.execute("PRAGMA synchronous=FULL")
-    raw.execute(_TABLE)
-    insert = f"INSERT INTO raw VALUES ({', '.join('?' * len(_COLUMNS))})"  # nosec B608: constants
-
-    def work() -> None:
-        for batch in _batches(given):
-            raw.execute("BEGIN IMMEDIATE")
-            raw.executemany(insert, [_row(attempt) for attempt in batch])
-            raw.execute("COMMIT")
-
-    told = {"raw executemany": _seconds(work)}
-    raw.close()
+def _sqlite(folder: Path, given: list[Attempt]) -> Times:
+    told = {}
+    for kind, table in _TABLES.items():
+        raw = sqlite3.connect(folder / "raw.db", isolation_level=None)
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute(table)
+        told[f"raw executemany{kind}"] = _seconds(lambda: _executemany(raw, "keyed" if kind else "raw", given))
+        raw.close()
     return told | _ours(f"sqlite:///{folder}/records.db", given)
 
 
-def _postgresql(url: str, given: list[Attempt]) -> dict[str, float]:
+def _executemany(raw: sqlite3.Connection, table: str, given: list[Attempt]) -> None:
+    insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(_COLUMNS))})"  # nosec B608: constants
+    for batch in _batches(given):
+        raw.execute("BEGIN IMMEDIATE")
+        raw.executemany(insert, [_row(attempt) for attempt in batch])
+        raw.execute("COMMIT")
+
+
+def _postgresql(url: str, given: list[Attempt]) -> Times:
     import psycopg
 
     plain = records_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    told = {}
     with psycopg.connect(plain) as raw:
-        raw.execute(_TABLE)
-
-        def work() -> None:
-            for batch in _batches(given):
-                with raw.cursor().copy(f"COPY raw ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
-                    for attempt in batch:
-                        copy.write_row(_row(attempt))
-                raw.commit()
-
-        told = {"raw COPY": _seconds(work)}
+        for kind, table in _TABLES.items():
+            raw.execute(table)
+            raw.commit()
+            told[f"raw COPY{kind}"] = _seconds(lambda: _copy(raw, "keyed" if kind else "raw", given))
     return told | _ours(url, given)
+
+
+def _copy(raw: Any, table: str, given: list[Attempt]) -> None:
+    for batch in _batches(given):
+        with raw.cursor().copy(f"COPY {table} ({', '.join(_COLUMNS)}) FROM STDIN") as copy:
+            for attempt in batch:
+                copy.write_row(_row(attempt))
+        raw.commit()
 
 
 @contextmanager
@@ -146,35 +162,61 @@ def _server() -> Iterator[str | None]:
             yield url
 
 
-def _table(name: str, told: dict[str, float], count: int) -> None:
-    print(f"\n{name}, {count:,} attempts in batches of {BATCH:,}")
-    floor = next(iter(told.values()))
-    for what, seconds in told.items():
-        rate = "" if what.startswith("first page") else f"{count / seconds:>12,.0f}/s {floor / seconds:>6.2f} of raw"
-        print(f"  {what:<24}{seconds:>9.3f} s{rate}")
+def _shares(rounds: list[Times]) -> dict[str, list[float]]:
+    """The share of raw speed of each way in each round."""
+    raw = next(iter(rounds[0]))
+    return {what: [round(told[raw][0] / told[what][0], 3) for told in rounds] for what in rounds[0]}
+
+
+def _table(name: str, rounds: list[Times], count: int) -> None:
+    print(f"\n{name}, {count:,} attempts in batches of {BATCH:,}, medians of {len(rounds)}")
+    raw = next(iter(rounds[0]))
+    floor = median(told[raw][1] for told in rounds)
+    for what, shares in _shares(rounds).items():
+        wall, used = (median(told[what][n] for told in rounds) for n in (0, 1))
+        line = f"  {what:<28}{wall:>9.3f} s{used:>9.3f} s cpu"
+        if not what.startswith("first page"):
+            line += f"{count / wall:>12,.0f}/s {median(shares):>6.2f} of raw"
+            line += f", {floor / used:.2f} by the processor" if name == "SQLite" else ""
+        print(line)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="20,000 attempts instead of 100,000")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path, help="where the JSON goes")
     chosen = parser.parse_args()
     count = 20_000 if chosen.quick else 100_000
     output = chosen.output or ROOT / "benchmarks" / "results" / f"records{'-quick' if chosen.quick else ''}.json"
     given = attempts(count)
-    results: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="tes-bench-") as folder:
-        results["SQLite"] = _sqlite(Path(folder), given)
-    with _server() as url:
-        if url is not None:
-            results["PostgreSQL"] = _postgresql(url, given)
-    for name, told in results.items():
-        _table(name, told, count)
+    results: dict[str, list[Times]] = {}
+    loads = []
+    for _ in range(chosen.rounds):
+        loads.append(round(os.getloadavg()[0], 1))
+        with tempfile.TemporaryDirectory(prefix="tes-bench-") as folder:
+            results.setdefault("SQLite", []).append(_sqlite(Path(folder), given))
+        with _server() as url:
+            if url is not None:
+                results.setdefault("PostgreSQL", []).append(_postgresql(url, given))
+    for name, rounds in results.items():
+        _table(name, rounds, count)
     output.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-    machine["load"] = round(os.getloadavg()[0], 1)
-    answer = {"attempts": count, "batch": BATCH, "machine": machine, "seconds": results}
-    output.write_text(json.dumps(answer, indent=2) + "\n")
+    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system(), "loads": loads}
+    told = {
+        name: {
+            what: {
+                "seconds": [round(one[what][0], 3) for one in rounds],
+                "cpu": [round(one[what][1], 3) for one in rounds],
+                "of_raw": shares,
+            }
+            for what, shares in _shares(rounds).items()
+        }
+        for name, rounds in results.items()
+    }
+    output.write_text(
+        json.dumps({"attempts": count, "batch": BATCH, "machine": machine, "ways": told}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The driver's own bulk way in, for the one table that gets rows by the hundred thousand.
 
 Rows are plain tuples: whoever makes them has cleaned them. Nothing is doubled (a key that is there stays as it is), and
-writers cannot wait for each other in a circle: SQLite has one writer, and PostgreSQL gets all rows into a table of the
+writers cannot wait for each other in a circle: SQLite has one writer, and PostgreSQL gets all rows into tables of the
 connection's own first, then into the records in the order of their keys.
 """
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,71 +22,77 @@ Portion = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
 CASE = ("id", "suite", "file", "classname", "name")
 ATTEMPT = (
-    "key",
-    "case_id",
-    "number",
-    "status",
-    "seconds",
-    "message",
-    "output",
-    "started",
-    "worker",
-    "reused",
-    "repeat",
+    *("case_id", "key", "seconds", "started", "number", "reused", "repeat"),
+    *("status", "worker", "message", "output"),
 )
+"""`reused` and `repeat` are 0 or 1: SQLite's driver takes a bool the long way round."""
 
+_STORED = ", ".join(ATTEMPT[1:])
 # nosec B608 below: the statements are made of the constants above.
 _SQLITE_CASE = (
     f"INSERT INTO cases ({', '.join(CASE)}, project, first_seen) "  # nosec B608
-    "VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _SQLITE_ATTEMPT = (
-    f"INSERT INTO attempts ({', '.join(ATTEMPT)}, run_id, stage, recorded) "  # nosec B608
-    "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+    f"INSERT INTO attempts (case_number, {_STORED}, execution, recorded) "  # nosec B608
+    f"VALUES ((SELECT number FROM cases WHERE id = ?){', ?' * (len(ATTEMPT) + 1)}) ON CONFLICT DO NOTHING"
 )
+_SQLITE_KNOWN = "SELECT id FROM cases WHERE id IN (SELECT value FROM json_each(?))"
+
 # ON COMMIT DELETE ROWS: made once a connection, empty at the beginning of each transaction.
 _TEMPORARY = (
     "CREATE TEMPORARY TABLE IF NOT EXISTS given_cases "
     "(id text, suite text, file text, classname text, name text) ON COMMIT DELETE ROWS",
     "CREATE TEMPORARY TABLE IF NOT EXISTS given_attempts "
-    "(key text, case_id text, number integer, status text, seconds double precision, message text, output text, "
-    "started double precision, worker text, reused boolean, repeat boolean) ON COMMIT DELETE ROWS",
+    "(case_id text, key bigint, seconds double precision, started double precision, number integer, reused smallint, "
+    "repeat smallint, status text, worker text, message text, output text) ON COMMIT DELETE ROWS",
 )
-_COPY_CASE = f"COPY pg_temp.given_cases ({', '.join(CASE)}) FROM STDIN"
-_COPY_ATTEMPT = f"COPY pg_temp.given_attempts ({', '.join(ATTEMPT)}) FROM STDIN"
+_COPY_CASE = "COPY pg_temp.given_cases FROM STDIN (FORMAT BINARY)"
+_CASE_TYPES = ["text"] * len(CASE)
+_COPY_ATTEMPT = "COPY pg_temp.given_attempts FROM STDIN (FORMAT BINARY)"
+_ATTEMPT_TYPES = ["text", "int8", "float8", "float8", "int4", "int2", "int2", "text", "text", "text", "text"]
+# A case's number is asked for row by row, by the index: a join would have the planner, who knows nothing of a temporary
+# table, read all cases. Only what is missing is tried: each row that is tried takes a number.
 _MOVE_CASE = (
     f"INSERT INTO cases ({', '.join(CASE)}, project, first_seen) "  # nosec B608
-    f"SELECT {', '.join(CASE)}, %s, %s FROM pg_temp.given_cases "
+    f"SELECT {', '.join(CASE)}, %s, %s FROM pg_temp.given_cases given "
+    "WHERE (SELECT number FROM cases WHERE cases.id = given.id) IS NULL "
     'ORDER BY id COLLATE "C" ON CONFLICT DO NOTHING'
 )
 _MOVE_ATTEMPT = (
-    f"INSERT INTO attempts ({', '.join(ATTEMPT)}, run_id, stage, recorded) "  # nosec B608
-    f"SELECT {', '.join(ATTEMPT)}, %s, %s, %s FROM pg_temp.given_attempts "
-    'ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING'
+    f"INSERT INTO attempts (execution, recorded, case_number, {_STORED}) "  # nosec B608
+    "SELECT %s, %s, (SELECT cases.number FROM cases WHERE cases.id = case_id) AS of_case, key, seconds, started, "
+    "number, reused = 1, repeat = 1, status, worker, message, output FROM pg_temp.given_attempts "
+    "ORDER BY of_case, key ON CONFLICT DO NOTHING"
 )
 
 
-def store(session: Session, project: str, run_id: str, stage: str, portions: Iterable[Portion]) -> None:
-    """Store cases and attempts of a run's stage that are not there."""
+def store(session: Session, project: str, execution: int, portions: Iterable[Portion]) -> None:
+    """Store cases and attempts of an execution that are not there."""
     if session.get_bind().dialect.name == "postgresql":
-        _postgresql(session, (project,), (run_id, stage), portions)
+        _postgresql(session, project, execution, portions)
     else:
-        _sqlite(session, (project,), (run_id, stage), portions)
+        _sqlite(session, project, execution, portions)
 
 
-def _sqlite(session: Session, case: tuple[str], attempt: tuple[str, str], portions: Iterable[Portion]) -> None:
+def _sqlite(session: Session, project: str, execution: int, portions: Iterable[Portion]) -> None:
     moment = now().replace(tzinfo=None).isoformat(" ", "microseconds")
-    of_case, of_attempt = (*case, moment), (*attempt, moment)
-    connection = session.connection()
-    for cases, attempts in portions:
-        # In the order of the keys a portion changes few pages.
-        cases.sort()
-        attempts.sort()
-        connection.exec_driver_sql(_SQLITE_CASE, [row + of_case for row in cases])
-        connection.exec_driver_sql(_SQLITE_ATTEMPT, [row + of_attempt for row in attempts])
+    of_case, of_attempt = (project, moment), (execution, moment)
+    driver: Any = session.connection().connection.driver_connection
+    try:
+        for cases, attempts in portions:
+            ids = json.dumps([case[0] for case in cases])
+            known = {key for (key,) in driver.execute(_SQLITE_KNOWN, (ids,))}
+            # In the order of the keys a portion changes few pages.
+            if new := sorted(case for case in cases if case[0] not in known):
+                driver.executemany(_SQLITE_CASE, [row + of_case for row in new])
+            attempts.sort()
+            driver.executemany(_SQLITE_ATTEMPT, [row + of_attempt for row in attempts])
+    except sqlite3.Error as error:
+        raise OperationalError("INSERT", None, error) from error  # as SQLAlchemy tells it, for the session to translate
 
 
-def _postgresql(session: Session, case: tuple[str], attempt: tuple[str, str], portions: Iterable[Portion]) -> None:
+def _postgresql(session: Session, project: str, execution: int, portions: Iterable[Portion]) -> None:
     from psycopg import Error
 
     driver: Any = session.connection().connection.driver_connection
@@ -93,16 +101,17 @@ def _postgresql(session: Session, case: tuple[str], attempt: tuple[str, str], po
             for statement in _TEMPORARY:
                 cursor.execute(statement)
             for cases, attempts in portions:
-                _copy(cursor, _COPY_CASE, cases)
-                _copy(cursor, _COPY_ATTEMPT, attempts)
+                _copy(cursor, _COPY_CASE, _CASE_TYPES, cases)
+                _copy(cursor, _COPY_ATTEMPT, _ATTEMPT_TYPES, attempts)
             moment = now()
-            cursor.execute(_MOVE_CASE, (*case, moment))
-            cursor.execute(_MOVE_ATTEMPT, (*attempt, moment))
+            cursor.execute(_MOVE_CASE, (project, moment))
+            cursor.execute(_MOVE_ATTEMPT, (execution, moment))
     except Error as error:
         raise OperationalError("COPY", None, error) from error  # as SQLAlchemy tells it, for the session to translate
 
 
-def _copy(cursor: Any, statement: str, rows: list[tuple[Any, ...]]) -> None:
+def _copy(cursor: Any, statement: str, types: list[str], rows: list[tuple[Any, ...]]) -> None:
     with cursor.copy(statement) as copy:
+        copy.set_types(types)
         for row in rows:
             copy.write_row(row)

@@ -28,11 +28,13 @@ def upsert(
     update: Sequence[str] = (),
     fill: Sequence[str] = (),
     where: Condition | None = None,
+    key: Sequence[str] | None = None,
 ) -> None:
-    """Insert rows that all have the same columns. Where a primary key exists, set the columns of `update`, and those of
-    `fill` that are not None, if `where` (given the table and the new row) holds; with neither, the row stays."""
+    """Insert rows that all have the same columns. Where a key exists (`key`, else the primary one), set the columns of
+    `update`, and those of `fill` that are not None, if `where` (given the table and the new row) holds; with neither,
+    the row stays."""
     table: Table = row.__table__  # type: ignore[attr-defined]
-    key = [column.name for column in table.primary_key]
+    key = key or [column.name for column in table.primary_key]
     unique = {tuple(value[name] for name in key): value for value in values}
     rows = [unique[at] for at in sorted(unique)]
     if not rows:
@@ -61,7 +63,7 @@ def _from_json(table: Table, names: list[str]) -> postgresql.Insert:
 
 
 def _on_conflict(
-    insert: Any, table: Table, key: list[str], update: Sequence[str], fill: Sequence[str], where: Condition | None
+    insert: Any, table: Table, key: Sequence[str], update: Sequence[str], fill: Sequence[str], where: Condition | None
 ) -> Any:
     if not update and not fill:
         return insert.on_conflict_do_nothing(index_elements=key)

@@ -91,7 +91,8 @@ async def stage(run: Run, stage: Stage, key: str, began: float) -> None:
 
 
 async def attempts(run: Run, stage_name: str, given: Iterable[Attempt]) -> None:
-    await asyncio.to_thread(record_attempts, run.id, stage_name, list(given))
+    """Attempts of a stage, all or none. Another thread takes them, a portion at a time: no stream is held whole."""
+    await asyncio.to_thread(record_attempts, run.id, stage_name, given)
 
 
 async def durations(run: Run, suite: str) -> dict[CaseId, float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, case, func, select
@@ -13,7 +14,8 @@ from domain.cases import CaseId, Status
 from domain.durations import expectations, gathered
 from records.read.page import Page, bounded
 from records.session import reading
-from records.tables import AttemptRow, CaseRow, RunRow
+from records.tables import AttemptRow, CaseRow, ExecutionRow, RunRow
+from records.tables.attempt import of_case, of_execution
 
 _BAD = [status.value for status in Status if status.bad]
 
@@ -52,10 +54,10 @@ def cases(
     last = _numbered(run_id, stage).subquery()
     at = last.c
     query = (
-        select(at, CaseRow.suite, CaseRow.file, CaseRow.classname, CaseRow.name)  # type: ignore[call-overload]
-        .join(CaseRow, col(CaseRow.id) == at.case_id)
+        select(at, *(col(getattr(CaseRow, name)) for name in ("id", "suite", "file", "classname", "name")))
+        .join(CaseRow, col(CaseRow.number) == at.case_number)
         .where(at.latest == 1)
-        .order_by(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), at.stage, at.case_id)
+        .order_by(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), at.stage, col(CaseRow.id))
     )
     if status is not None:
         query = query.where(at.status == status)
@@ -68,7 +70,7 @@ def cases(
 def _numbered(run_id: str, stage: str | None) -> Select[Any]:
     """Attempts of a run, numbered backwards within each case; behind them repetitions, which decide nothing, and
     quotes last of all."""
-    case_of = (col(AttemptRow.stage), col(AttemptRow.case_id))
+    case_of = (col(AttemptRow.execution), col(AttemptRow.case_number))
     made = col(AttemptRow.reused).is_(False)
     order = (
         col(AttemptRow.reused),
@@ -78,8 +80,8 @@ def _numbered(run_id: str, stage: str | None) -> Select[Any]:
         col(AttemptRow.key),
     )
     query = select(
-        AttemptRow.stage,  # type: ignore[call-overload]
-        AttemptRow.case_id,
+        ExecutionRow.stage,  # type: ignore[call-overload]
+        AttemptRow.case_number,
         AttemptRow.status,
         AttemptRow.seconds,
         AttemptRow.message,
@@ -90,13 +92,14 @@ def _numbered(run_id: str, stage: str | None) -> Select[Any]:
         func.row_number().over(partition_by=case_of, order_by=order).label("latest"),
         func.sum(case((made, 1), else_=0)).over(partition_by=case_of).label("attempts"),
         func.sum(case((made & col(AttemptRow.status).in_(_BAD), 1), else_=0)).over(partition_by=case_of).label("bad"),
-    ).where(AttemptRow.run_id == run_id)
-    return query if stage is None else query.where(AttemptRow.stage == stage)  # type: ignore[no-any-return]
+    )
+    query = query.join(ExecutionRow, of_execution()).where(ExecutionRow.run_id == run_id)
+    return query if stage is None else query.where(ExecutionRow.stage == stage)  # type: ignore[no-any-return]
 
 
 def _result(row: Any) -> CaseResult:
     return CaseResult(
-        id=row["case_id"],
+        id=row["id"],
         stage=row["stage"],
         suite=row["suite"],
         file=row["file"],
@@ -114,15 +117,35 @@ def _result(row: Any) -> CaseResult:
     )
 
 
-def attempts(run_id: str, case_id: str) -> Sequence[AttemptRow]:
+@dataclass(frozen=True)
+class AttemptResult:
+    """One attempt at a case, as it was recorded: the columns of `AttemptRow` that say something outside."""
+
+    stage: str
+    number: int
+    status: str
+    seconds: float
+    message: str
+    output: str
+    recorded: datetime
+    started: float
+    worker: str
+    reused: bool
+    repeat: bool
+
+
+def attempts(run_id: str, case_id: str) -> Sequence[AttemptResult]:
     """Every attempt of one case in one run, in the order in which they were made; quotes among them."""
+    columns = [col(getattr(AttemptRow, field.name)) for field in fields(AttemptResult)[1:]]
     query = (
-        select(AttemptRow)
-        .where(col(AttemptRow.run_id) == run_id, col(AttemptRow.case_id) == case_id)
+        select(col(ExecutionRow.stage), *columns)
+        .join(AttemptRow, of_execution())
+        .join(CaseRow, of_case())
+        .where(col(ExecutionRow.run_id) == run_id, col(CaseRow.id) == case_id)
         .order_by(col(AttemptRow.recorded), col(AttemptRow.number))
     )
     with reading() as session:
-        return session.scalars(query).all()
+        return [AttemptResult(*row) for row in session.connection().execute(query)]
 
 
 def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
@@ -138,8 +161,9 @@ def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
     has_some = (
         select(1)
         .select_from(AttemptRow)
-        .join(CaseRow, col(CaseRow.id) == col(AttemptRow.case_id))
-        .where(col(AttemptRow.run_id) == col(RunRow.id), *executed)
+        .join(CaseRow, of_case())
+        .join(ExecutionRow, of_execution())
+        .where(col(ExecutionRow.run_id) == col(RunRow.id), *executed)
         .exists()
     )
     mine = (
@@ -151,9 +175,10 @@ def durations(project: str, suite: str, runs: int = 5) -> dict[CaseId, float]:
     names = (col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name))
     query = (
         select(*names, func.avg(AttemptRow.seconds))
-        .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
-        .join(RunRow, col(RunRow.id) == col(AttemptRow.run_id))
-        .where(*executed, col(AttemptRow.run_id).in_(mine))
+        .join(AttemptRow, of_case())
+        .join(ExecutionRow, of_execution())
+        .join(RunRow, col(RunRow.id) == col(ExecutionRow.run_id))
+        .where(*executed, col(RunRow.id).in_(mine))
         .group_by(col(CaseRow.id), *names, col(RunRow.id), col(RunRow.opened))
         .order_by(col(RunRow.opened).desc())
     )

@@ -13,8 +13,8 @@ from domain.cases import CaseId
 from domain.clusters import READ, Clusters, Failure, cluster
 from records.read.history import IDENTITY, known, of_project
 from records.session import reading
-from records.tables import AttemptRow, CaseRow
-from records.tables.attempt import BAD
+from records.tables import AttemptRow, CaseRow, ExecutionRow
+from records.tables.attempt import BAD, of_case, of_execution
 from records.tables.columns import now
 
 NEWEST = 5000
@@ -35,7 +35,7 @@ class Failing:
 
 def failing(project: str, suite: str | None = None, *, days: float = 30, limit: int = 20) -> list[Failing]:
     """The cases that were bad in most runs of the last days."""
-    times = func.count(func.distinct(col(AttemptRow.run_id)))
+    times = func.count(func.distinct(col(ExecutionRow.run_id)))
     query = (
         select(
             *IDENTITY,
@@ -44,7 +44,8 @@ def failing(project: str, suite: str | None = None, *, days: float = 30, limit: 
             func.min(AttemptRow.recorded, type_=AttemptRow.recorded.type),  # type: ignore[attr-defined]
             func.max(AttemptRow.recorded, type_=AttemptRow.recorded.type),  # type: ignore[attr-defined]
         )
-        .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
+        .join(AttemptRow, of_case())
+        .join(ExecutionRow, of_execution())
         .where(BAD, col(AttemptRow.recorded) >= now() - timedelta(days=days), col(AttemptRow.reused).is_(False))
         .where(of_project(project))
         .group_by(*IDENTITY)
@@ -73,9 +74,10 @@ def failure_clusters(
         query = (
             select(
                 col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), col(AttemptRow.message), stack,
-                col(AttemptRow.recorded), col(AttemptRow.run_id),
+                col(AttemptRow.recorded), col(ExecutionRow.run_id),
             )  # fmt: skip
-            .join(CaseRow, col(AttemptRow.case_id) == col(CaseRow.id))
+            .join(CaseRow, of_case())
+            .join(ExecutionRow, of_execution())
             .where(BAD, of_project(project), col(AttemptRow.reused).is_(False))
             .order_by(col(AttemptRow.recorded).desc())
             .limit(newest)
@@ -84,7 +86,7 @@ def failure_clusters(
         if suite is not None:
             query = query.where(col(CaseRow.suite) == suite)
         if run_id is not None:
-            query = query.where(col(AttemptRow.run_id) == run_id)
+            query = query.where(col(ExecutionRow.run_id) == run_id)
         else:
             query = query.where(col(AttemptRow.recorded) >= now() - timedelta(days=days))
 

@@ -13,8 +13,8 @@ from sqlmodel import Session, col
 from domain.cases import CaseId, Status
 from domain.flakiness import Seen, storms
 from records.session import reading
-from records.tables import AttemptRow, CaseRow, RunRow, StageRow
-from records.tables.attempt import BAD
+from records.tables import AttemptRow, CaseRow, ExecutionRow, RunRow, StageRow
+from records.tables.attempt import BAD, of_case, of_execution
 from records.tables.case import case_key
 
 RUNS = 300
@@ -50,10 +50,11 @@ def suspects(project: str, suite: str | None = None, *, runs: int = RUNS, limit:
         window = _window(session, project, runs)
         if window.since is None:
             return []
-        times = func.count(func.distinct(col(AttemptRow.run_id)))
+        times = func.count(func.distinct(col(ExecutionRow.run_id)))
         query = (
             select(*IDENTITY)
-            .join(AttemptRow, col(AttemptRow.case_id) == col(CaseRow.id))
+            .join(AttemptRow, of_case())
+            .join(ExecutionRow, of_execution())
             .where(BAD, col(AttemptRow.recorded) >= window.since, col(AttemptRow.reused).is_(False))
             .where(of_project(project))
             .group_by(*IDENTITY)
@@ -71,23 +72,37 @@ def histories(project: str, case_ids: Iterable[str], *, runs: int = RUNS) -> dic
     found: dict[str, list[Seen]] = {key: [] for key in ids}
     with reading() as session:
         window = _window(session, project, runs)
-        if window.since is None:
-            return found
+        executions = _executions(session, list(window.opened))
         for start in range(0, len(ids), _AT_ONCE):
-            query = select(
-                col(AttemptRow.case_id),
-                col(AttemptRow.run_id),
-                col(AttemptRow.status),
-                col(AttemptRow.number),
+            query = select(col(CaseRow.number), col(CaseRow.id)).where(
+                col(CaseRow.id).in_(ids[start : start + _AT_ONCE])
+            )
+            keys: dict[int | None, str] = {number: key for number, key in session.connection().execute(query)}
+            # Both by their numbers, without a join: a look-up in the primary key for each case and execution.
+            made = select(
+                col(AttemptRow.execution), col(AttemptRow.case_number), col(AttemptRow.status), col(AttemptRow.number)
             ).where(
-                col(AttemptRow.case_id).in_(ids[start : start + _AT_ONCE]),
-                col(AttemptRow.recorded) >= window.since,
+                col(AttemptRow.execution).in_(executions),
+                col(AttemptRow.case_number).in_(keys),
                 col(AttemptRow.reused).is_(False),
             )
-            for case_id, run, status, number in session.connection().execute(query):
-                if (at := window.opened.get(run)) is not None:
-                    storm = run in window.storms
-                    found[case_id].append(Seen(run, window.contents[run], at, _STATUS[status], number, storm))
+            for execution, case, status, number in session.connection().execute(made):
+                run = executions[execution]
+                storm = run in window.storms
+                found[keys[case]].append(
+                    Seen(run, window.contents[run], window.opened[run], _STATUS[status], number, storm)
+                )
+    return found
+
+
+def _executions(session: Session, runs: Sequence[str]) -> dict[int | None, str]:
+    """The run of each execution of these runs."""
+    found: dict[int | None, str] = {}
+    for start in range(0, len(runs), _AT_ONCE):
+        query = select(col(ExecutionRow.number), col(ExecutionRow.run_id)).where(
+            col(ExecutionRow.run_id).in_(runs[start : start + _AT_ONCE])
+        )
+        found.update((number, run) for number, run in session.connection().execute(query))
     return found
 
 

@@ -12,7 +12,8 @@ from domain.cases import CaseId
 from records.read.history import IDENTITY, known
 from records.read.page import bounded
 from records.session import reading
-from records.tables import AttemptRow, CaseRow, RunRow, StageRow
+from records.tables import AttemptRow, CaseRow, ExecutionRow, RunRow, StageRow
+from records.tables.attempt import of_case, of_execution
 
 _LATEST = 3
 _LOOKED_THROUGH = 200  # runs of any kind among which the latest with tests are looked for
@@ -114,10 +115,9 @@ def _latest(session: Session, project: str, suite: str | None) -> list[tuple[str
 
 def _seconds(run: str, stage: str) -> Select[str, float, float, int]:
     return (
-        select(
-            col(AttemptRow.case_id), func.sum(AttemptRow.seconds), func.max(AttemptRow.seconds), func.count()
-        )  # fmt: skip
-        .where(
-            col(AttemptRow.run_id) == run, col(AttemptRow.stage) == stage, col(AttemptRow.reused).is_(False)
-        ).group_by(col(AttemptRow.case_id))
+        select(col(CaseRow.id), func.sum(AttemptRow.seconds), func.max(AttemptRow.seconds), func.count())
+        .join(AttemptRow, of_case())
+        .join(ExecutionRow, of_execution())
+        .where(col(ExecutionRow.run_id) == run, col(ExecutionRow.stage) == stage, col(AttemptRow.reused).is_(False))
+        .group_by(col(CaseRow.id))
     )

@@ -3,6 +3,7 @@
 from records.tables.attempt import AttemptRow
 from records.tables.audit_entry import AuditEntryRow
 from records.tables.case import CaseRow
+from records.tables.execution import ExecutionRow
 from records.tables.finding import FindingRow
 from records.tables.load_summary import LoadSummaryRow
 from records.tables.project import ProjectRow
@@ -17,6 +18,7 @@ __all__ = [
     "AttemptRow",
     "AuditEntryRow",
     "CaseRow",
+    "ExecutionRow",
     "FindingRow",
     "LoadSummaryRow",
     "ProjectRow",

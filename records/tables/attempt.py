@@ -10,61 +10,70 @@ from datetime import datetime
 from hashlib import blake2b
 from struct import Struct
 
-from sqlalchemy import Index, false, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, ColumnElement, Index, false, text
+from sqlmodel import Field, SQLModel, col
 
 from domain.cases import Attempt
+from records.tables.case import CaseRow
 from records.tables.columns import CleanText, UtcDateTime
+from records.tables.execution import ExecutionRow
 
-_NUMBERS = Struct("<ddq??q")
-_LATEST = 2.0**33  # seconds: the year 2242
+_NUMBERS = Struct("<ddq??q").pack
+_KEY = Struct(">2xq").unpack
 
 
-def attempt_key(run_id: str, stage: str, case_key: str, attempt: Attempt) -> str:
-    """33 hex digits, of which no two different attempts have the same.
-
-    The first 13 are its start in microseconds, or those of its case where nobody says when: attempts that are recorded
-    together lie together in the index.
-    """
-    started = attempt.started
-    when = f"{int(started * 1e6):013x}" if 1.0 <= started < _LATEST else "0" + case_key[:12]
+def attempt_key(said: str, attempt: Attempt) -> int:
+    """64 bits with a sign, of which no two different attempts at one case have the same: a digest of the texts (run,
+    stage, case, status, worker, message and output, with a NUL between them) and of the numbers of an attempt."""
     flags = (attempt.reused, attempt.repeat)
-    numbers = _NUMBERS.pack(attempt.seconds, started, attempt.number, *flags, len(attempt.message))
-    said = "\0".join((run_id, stage, case_key, attempt.status, attempt.worker, attempt.message, attempt.output))
-    return when + blake2b(said.encode("utf-8", "surrogatepass") + numbers, digest_size=10).hexdigest()
+    numbers = _NUMBERS(attempt.seconds, attempt.started, attempt.number, *flags, len(attempt.message))
+    key: int = _KEY(blake2b(said.encode("utf-8", "surrogatepass") + numbers, digest_size=10).digest())[0]
+    return key
 
 
-# As text: only a condition with the same constants lets a database use the index.
-BAD = text("status IN ('failed', 'error', 'crashed')")
+# As text: only a condition with the same words lets a database use the index. SQLite builds a table for each row that
+# it asks `IN (...)` of; this one costs nothing.
+BAD = text("(status = 'failed' OR status = 'error' OR status = 'crashed')")
 
 
 class AttemptRow(SQLModel, table=True):
     """`recorded` orders executions of a stage, `number` the attempts of one execution. `started` is in seconds since
     the epoch, 0 where nobody says. A `reused` row quotes an earlier result: it is no execution, and in no statistic.
     A `repeat` decided nothing: it was made to see whether the case is flaky.
+
+    The rows of an execution lie together, and in it those of a case: a run, and a case in a run, are found by the
+    primary key, without another index to keep.
     """
 
     __tablename__ = "attempts"
     __table_args__ = (
-        Index("ix_attempts_run_id_stage", "run_id", "stage"),
-        Index("ix_attempts_case_id_recorded", "case_id", "recorded"),
         # Of a thousand attempts a few are bad, and they are what is asked for.
         Index("ix_attempts_bad", "recorded", sqlite_where=BAD, postgresql_where=BAD),
+        {"sqlite_with_rowid": False},
     )
 
-    # No foreign keys: the writer has seen the run and names the cases itself, which saves the database two look-ups a
-    # row. The key stands alone, as it always did: an older release says ON CONFLICT (key).
-    key: str = Field(primary_key=True, sa_type=CleanText)
-    run_id: str = Field(sa_type=CleanText)
-    stage: str = Field(sa_type=CleanText)
-    case_id: str = Field(sa_type=CleanText)
-    number: int
-    status: str = Field(sa_type=CleanText)
-    seconds: float = 0.0
-    message: str = Field(default="", sa_type=CleanText)
-    output: str = Field(default="", sa_type=CleanText)
+    # No foreign keys: the writer has found the execution and names the cases itself, which saves the database two
+    # look-ups a row.
+    execution: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    case_number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    key: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
     recorded: datetime = Field(sa_type=UtcDateTime)
+    seconds: float = 0.0
     started: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
-    worker: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": text("''")})
+    number: int
     reused: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     repeat: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    status: str = Field(sa_type=CleanText)
+    worker: str = Field(default="", sa_type=CleanText, sa_column_kwargs={"server_default": text("''")})
+    message: str = Field(default="", sa_type=CleanText)
+    output: str = Field(default="", sa_type=CleanText)
+
+
+def of_execution() -> ColumnElement[bool]:
+    """Attempts joined to the stage and run they were made in."""
+    return col(ExecutionRow.number) == col(AttemptRow.execution)
+
+
+def of_case() -> ColumnElement[bool]:
+    """Attempts joined to their cases."""
+    return col(CaseRow.number) == col(AttemptRow.case_number)

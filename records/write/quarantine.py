@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import update
-from sqlmodel import col
+from sqlmodel import col, select
 
 from domain.errors import Rejected
 from domain.quarantine import Entry, day
@@ -33,7 +33,7 @@ def quarantine(project: str, entry: Entry, actor: str) -> str:
         "released_why": None,
     }
     with writing() as session:
-        if session.get(CaseRow, key) is None:
+        if session.exec(select(CaseRow.id).where(CaseRow.id == key)).first() is None:
             raise Rejected(f"no run of {project} ever recorded {entry.case}", fix="name it as `tes flaky` does")
         upsert(session, QuarantineRow, [row], update=_CHANGED)
         detail = {"owner": entry.owner, "reason": entry.reason, "issue": entry.issue, "until": day(entry.until)}

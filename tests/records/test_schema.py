@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
+from struct import Struct
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,9 +20,12 @@ from sqlmodel import SQLModel
 
 import records
 import records.tables
-from domain.errors import Unavailable
+from domain.cases import Attempt, Status
+from domain.errors import Rejected, Unavailable
 from records.engine import WRITES, engine, unchecked
 from records.schema import HEAD, MIGRATIONS, current
+from records.session import writing
+from records.tables.case import case_key
 from records.url import records_url
 from tests.records.writing import Writer, only_a_run
 from tests.records.values import attempt
@@ -57,29 +64,96 @@ def test_versions_are_numbers_that_rise() -> None:
 def test_a_downgrade_leaves_nothing(database: str) -> None:
     from alembic import command
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine().execution_options(**{WRITES: True}).begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+    _go(command.downgrade, "base")
     with engine().connect() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]
     assert records.migrate() is None
     records.open_run("r", "p", "release")
 
 
-def test_an_older_release_reads_and_records_on_beside_a_newer_schema(database: str) -> None:
-    """What is written without the columns `started`, `worker` and `reused`, or was before them, has defaults."""
+def _go(way: Callable[[Config, str], None], version: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine().execution_options(**{WRITES: True}).begin() as connection:
+        config.attributes["connection"] = connection
+        way(config, version)
+
+
+def _key_of_0003(run: str, stage: str, case_id: str, made: Attempt) -> str:
+    """As version 0003 composed it."""
+    numbers = Struct("<ddq??q").pack(made.seconds, made.started, made.number, False, False, len(made.message))
+    said = "\0".join((run, stage, case_id, made.status, made.worker, made.message, made.output))
+    return f"{int(made.started * 1e6):013x}" + blake2b(said.encode() + numbers, digest_size=10).hexdigest()
+
+
+def test_what_version_0003_recorded_is_read_as_before_and_is_not_doubled(database: str) -> None:
+    """Attempts of two runs and stages, a retry, a case in quarantine: recorded again after the migration, all of it is
+    there once."""
+    from alembic import command
+
+    for run in ("r1", "r2"):
+        records.open_run(run, "checkout", "release")
+    _go(command.downgrade, "0003")
+    at = "2026-11-20 10:00:00.25+00:00" if database.startswith("postgres") else "2026-11-20 10:00:00.250000"
+    told = {"worker": "gw1", "message": "assert 1 == \u00fc", "output": "said"}
+    bad = attempt("test_add", Status.FAILED).model_copy(update={"started": 1_795_000_000.5, **told})
+    good = attempt("test_add", number=2).model_copy(update={"started": 1_795_000_001.0})
+    made = [(run, stage, one) for run in ("r1", "r2") for stage in ("tests.unit", "tests.smoke") for one in (bad, good)]
+    case_id = case_key("checkout", bad.case)
+    with engine().execution_options(**{WRITES: True}).begin() as connection:
+        connection.execute(
+            text("INSERT INTO cases VALUES (:id, 'checkout', 'unit', :file, 'TestCart', 'test_add', :at)"),
+            {"id": case_id, "file": bad.case.file, "at": at},
+        )
+        columns = "key, run_id, stage, case_id, number, status, seconds, message, output, recorded, started, worker"
+        values = ", ".join(":" + name for name in columns.split(", "))
+        for run, stage, one in made:
+            row = one.model_dump(exclude={"case"}) | {"run_id": run, "stage": stage, "case_id": case_id, "recorded": at}
+            row |= {"key": _key_of_0003(run, stage, case_id, one), "status": one.status.value}
+            connection.execute(text(f"INSERT INTO attempts ({columns}) VALUES ({values})"), row)
+        connection.execute(
+            text(
+                "INSERT INTO quarantines (case_id, project, owner, reason, issue, automatic, added, until)"
+                " VALUES (:id, 'checkout', 'ann', 'flaky', '', false, :at, '2999-01-01 00:00:00')"
+            ),
+            {"id": case_id, "at": at},
+        )
+    records.close()
+    assert records.migrate() == "0003"
+    for again in range(2):
+        for run in ("r1", "r2"):
+            results = records.cases(run).items
+            assert [(one.id, one.stage, one.attempts, one.flaky) for one in results] == [
+                (case_id, "tests.smoke", 2, True),
+                (case_id, "tests.unit", 2, True),
+            ]
+            first, _ = [one for one in records.attempts(run, case_id) if one.stage == "tests.unit"]
+            assert (first.worker, first.message, first.output, first.started) == (*told.values(), 1_795_000_000.5)
+            assert first.recorded == datetime(2026, 11, 20, 10, 0, 0, 250_000, UTC)
+            for stage in ("tests.unit", "tests.smoke"):
+                records.record_attempts(run, stage, [bad, good])
+    assert [held.entry.case for held in records.quarantines("checkout")] == [bad.case]
+    with pytest.raises(Rejected):  # the quarantine still belongs to its case
+        with writing() as session:
+            session.connection().execute(text("DELETE FROM cases"))
+
+
+def test_a_migration_that_would_lose_an_attempt_changes_nothing(database: str) -> None:
+    from alembic import command
+
     records.open_run("r", "p", "release")
     records.record_attempts("r", "tests.unit", [attempt("test_add")])
+    _go(command.downgrade, "0003")
     with engine().execution_options(**{WRITES: True}).begin() as connection:
-        columns = "run_id, stage, case_id, number, status, seconds, message, output, recorded"
-        statement = f"INSERT INTO attempts (key, {columns}) SELECT 'older', {columns} FROM attempts WHERE true"
-        for _ in range(2):  # said twice, as by a task that is retried
-            connection.execute(text(f"{statement} ON CONFLICT (key) DO NOTHING"))
-    (case,) = records.cases("r").items
-    old = [row for row in records.attempts("r", case.id) if row.key == "older"]
-    assert [(row.started, row.worker, row.reused) for row in old] == [(0.0, "", False)] and case.attempts == 2
+        connection.execute(text("DELETE FROM cases"))
+    records.close()
+    with pytest.raises(RuntimeError, match="1 rows of attempts would become 0"):
+        records.migrate()
+    found = unchecked(records_url(database))
+    with found.connect() as connection:
+        assert current(connection) == "0003"
+        assert connection.execute(text("SELECT count(run_id) FROM attempts")).scalar() == 1
+    found.dispose()
 
 
 def test_rows_survive_the_way_to_the_first_version_and_back(database: str) -> None:
@@ -87,12 +161,8 @@ def test_rows_survive_the_way_to_the_first_version_and_back(database: str) -> No
 
     records.open_run("r", "p", "release")
     records.record_attempts("r", "tests.unit", [attempt("test_add"), attempt("test_pay")])
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    for way, version in ((command.downgrade, "0001"), (command.upgrade, HEAD)):
-        with engine().execution_options(**{WRITES: True}).begin() as connection:
-            config.attributes["connection"] = connection
-            way(config, version)
+    _go(command.downgrade, "0001")
+    _go(command.upgrade, HEAD)
     assert [case.name for case in records.cases("r").items] == ["test_add", "test_pay"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 import records
 from domain.cases import Attempt, CaseId, Status, SuiteReport, judge
+from records.write.attempt import PORTION
 from tasks import recording
 
 
@@ -42,3 +44,21 @@ def test_the_trend_is_the_runs_before_this_one_oldest_first_without_quotations(d
         ("two", "PASS", 2, 2, 2.0),
     ]
     assert found[0].at > 1.7e9
+
+
+def test_a_stream_of_attempts_is_recorded_as_it_comes(database: None) -> None:
+    """What was taken long ago is gone from memory when the last comes."""
+    seen: list[weakref.ref[Attempt]] = []
+
+    def stream() -> Iterator[Attempt]:
+        for number in range(3 * PORTION):
+            made = Attempt(case=CaseId(suite="unit", name=str(number)), status=Status.PASSED)
+            if number == PORTION // 2:
+                seen.append(weakref.ref(made))
+            yield made
+        assert seen[0]() is None
+
+    records.open_run("one", "shop", "execution")
+    here: Any = SimpleNamespace(project="shop", id="one")
+    asyncio.run(recording.attempts(here, "tests.unit", stream()))
+    assert records.counted("shop") == {"unit": 3 * PORTION}
