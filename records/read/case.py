@@ -17,6 +17,7 @@ from records.session import reading
 from records.tables import AttemptRow, CaseRow, ExecutionRow, RunRow
 from records.tables.attempt import of_case, of_execution
 
+_NAMES = ("id", "suite", "file", "classname", "name")
 _BAD = [status.value for status in Status if status.bad]
 
 
@@ -54,7 +55,7 @@ def cases(
     last = _numbered(run_id, stage).subquery()
     at = last.c
     query = (
-        select(at, *(col(getattr(CaseRow, name)) for name in ("id", "suite", "file", "classname", "name")))
+        select(at, *(col(getattr(CaseRow, name)) for name in _NAMES))  # type: ignore[call-overload]
         .join(CaseRow, col(CaseRow.number) == at.case_number)
         .where(at.latest == 1)
         .order_by(col(CaseRow.file), col(CaseRow.classname), col(CaseRow.name), at.stage, col(CaseRow.id))
