@@ -103,16 +103,16 @@ def test_the_groups_do_not_depend_on_the_order_and_lose_nothing(failures: list[F
     "text", ["'" * 40_000, '"\\' * 20_000, "/a" * 20_000, "1." * 20_000, "at (" * 10_000, "a:1" * 9_000]
 )
 def test_no_text_takes_long(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     signature(text, text)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_ten_thousand_failures_take_little_time_and_memory() -> None:
     failures = (Failure(f"t{n % 500}", f"assert {n} == 4 in '/tmp/{n}'\n" * 5, at=float(n)) for n in range(10_000))
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     found = cluster(failures)
-    seconds, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    seconds, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found.clusters) == 1 and peak < 2_000_000 and seconds < 15
