@@ -20,10 +20,22 @@ OFF = ("-p", "no:randomly")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter with the plugins."""
     folder = tmp_path_factory.mktemp("plugins") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq", "--no-compile", "--requirement", REQUIREMENTS]
+    made = str(folder / "bin" / "python")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        made,
+        "install",
+        "-qq",
+        "--no-compile",
+        "--requirement",
+        REQUIREMENTS,
+    ]
     subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
-    return str(folder / "bin" / "python")
+    return made
 
 
 def under_plain(root: Path, python: str, *arguments: str) -> str:
