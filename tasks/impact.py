@@ -29,6 +29,7 @@ from tasks import impact_files as project
 from tasks import impact_git as git
 from tasks import impact_store as store
 from tasks.impact_store import ANYTHING, REMOTE
+from tasks.state_folder import home
 
 if TYPE_CHECKING:
     from domain.cases import Attempt
@@ -99,9 +100,8 @@ class Selection:
 
 def store_path(root: Path, suite: str, args: Sequence[str] = ()) -> Path:
     """Where a suite's memory is kept: under TES_HOME, a file of its own for each project, suite and selection."""
-    home = Path(os.environ.get("TES_HOME") or "~/.local/state/tes").expanduser().absolute()
     name = hashlib.blake2b("\0".join([os.path.realpath(root), *args]).encode(), digest_size=8).hexdigest()
-    return home / "impact" / f"{root.resolve().name}-{suite}-{name}.sqlite3"
+    return Path(home()) / "impact" / f"{root.resolve().name}-{suite}-{name}.sqlite3"
 
 
 def conditions(

@@ -16,6 +16,7 @@ from domain.verdict import Outcome, Verdict
 from tasks.execute import execute
 from tasks.kinds import act
 from tasks.publish import in_prefect, key
+from tasks.state_folder import home
 from toolchain.command import Command, Ran
 from toolchain.reports.markdown import escaped
 
@@ -38,11 +39,10 @@ class _Told(BaseModel):
 def command(project: Path) -> Command:
     """Everything with recording, under a memory of its own: a tool's environment is not a person's terminal, and in
     one memory the two would throw each other's away. Hence a night is compared with the night before."""
-    home = Path(os.environ.get("TES_HOME") or "~/.local/state/tes").expanduser().absolute()
     return Command(
         argv=(sys.executable, "-m", "cli.main", "test", str(project), "--changed", "--all", "--json"),
         cwd=_OURS,
-        environment={"TES_HOME": str(home / "selection"), "TES_RECORD": "0"},
+        environment={"TES_HOME": os.path.join(home(), "selection"), "TES_RECORD": "0"},
         timeout=LONGEST_S,
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks import manifest
+from tasks.one_builder import one_builder
 
 
 class Locked(NamedTuple):
@@ -77,13 +77,7 @@ async def making(folder: Path) -> AsyncIterator[Locked | None]:
     if (whole := _whole(folder)) is not None:
         yield whole
         return
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.1)
+    async with one_builder(folder.with_name(f"{folder.name}.lock")):
         whole = _whole(folder)
         if whole is None:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
