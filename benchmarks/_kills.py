@@ -23,9 +23,9 @@ LIMIT = 240.0
 RUNNING = """
 import os
 def pytest_runtest_call(item):
-    os.close(os.open(os.environ["BENCH_RUNNING"], os.O_CREAT, 0o600))
+    os.close(os.open(f"{os.environ['BENCH_RUNNING']}/{os.getpid()}", os.O_CREAT, 0o600))
 """
-"""The project's conftest.py: nobody is killed before a test runs."""
+"""The project's conftest.py: no worker is killed before it runs a test."""
 
 
 def generate(root: Path) -> dict[str, str]:
@@ -110,10 +110,11 @@ def judged(out: Path, expected: dict[str, str]) -> list[tuple[str, str]]:
 def _shoot(
     argv: list[str], root: Path, environment: Mapping[str, str], chance: random.Random, most: int, mean: float
 ) -> tuple[int, int]:
-    """Runs a command and, once a test runs, kills one of its children now and then, `mean` seconds apart: (kills, 1 if
-    it hung)."""
+    """Runs a command and kills one of its children that run tests now and then, `mean` seconds apart: (kills, 1 if it
+    hung)."""
     running = root.parent / "running"
-    running.unlink(missing_ok=True)
+    shutil.rmtree(running, ignore_errors=True)
+    running.mkdir()
     environment = {**environment, "BENCH_RUNNING": str(running)}
     process = subprocess.Popen(argv, cwd=root, env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
@@ -123,7 +124,7 @@ def _shoot(
             time.sleep(chance.expovariate(1 / mean))
             if time.monotonic() - began > LIMIT:
                 return count, 1
-            victims = children(process.pid) if running.exists() else []
+            victims = [one for one in children(process.pid) if (running / str(one)).exists()]
             if victims and count < most:
                 try:
                     os.kill(chance.choice(victims), signal.SIGKILL)
