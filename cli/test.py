@@ -10,13 +10,14 @@ import json
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from cli.testing.debugger import OPTIONS, asked, debug
 from cli.testing.place import chosen, located
 from cli.testing.run import Result, Session
-from cli.testing.wish import Wish
+from cli.testing.wish import Wish, wanted
 from domain.errors import EXIT_INCONCLUSIVE, SpecError
 from tasks import last_run
-from tasks.project_python import choose, has, surroundings
-from tasks.resolved import fitted, resolved
+from tasks.project_python import Chosen, choose, has, surroundings
+from tasks.resolved import Resolved, fitted, resolved
 from tasks.suite_run import COUNTS
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def test(given: argparse.Namespace) -> int:
         base=given.base,
         everything=given.all,
     )
+    if set(OPTIONS) & set(words):
+        found, python = _found(place.project)
+        suites = wanted(found, wish)
+        if asked(suites):
+            return debug(suites, python, place.project, terminal=sys.stdin.isatty() and not (given.json or given.watch))
     if given.watch:
         from cli.testing.watch import watch
 
@@ -60,9 +66,7 @@ def test(given: argparse.Namespace) -> int:
 
 def _go(project: str, wish: Wish, given: argparse.Namespace, warm: Warm | None = None) -> Result:
     """One run, shown and remembered."""
-    found = resolved(project)
-    python = choose(project, found.python)
-    found = fitted(found, lambda: has(python, "pytest", surroundings(python)))
+    found, python = _found(project)
     stream = sys.stderr if given.json else sys.stdout
     result = Session(found, python, wish, lambda: _display(stream), warm).go()
     try:
@@ -71,6 +75,13 @@ def _go(project: str, wish: Wish, given: argparse.Namespace, warm: Warm | None =
         _remember(result)
     _report(result, given)
     return result
+
+
+def _found(project: str) -> tuple[Resolved, Chosen]:
+    """What is to be tested, and by which interpreter."""
+    found = resolved(project)
+    python = choose(project, found.python)
+    return fitted(found, lambda: has(python, "pytest", surroundings(python))), python
 
 
 def _code(result: Result) -> int:

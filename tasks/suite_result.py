@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.cases import Attempt, CaseId, SetAside, SuiteReport, final, judge
 from domain.verdict import Verdict
+from tasks.quarantine_glance import surely_nothing
 from tasks.spool import Entry
 from tasks.suite_run import COUNTS, Ended, Job, parsed
 
@@ -91,7 +92,7 @@ def judged(report: SuiteReport, project: str = "", rule: Mapping[str, Any] | Non
 
     The records are asked only where a case is bad. Where they do not answer nothing is set aside, and that is said.
     """
-    if not project or not bad(report):
+    if not project or not bad(report) or surely_nothing(project):
         return judge(report), SetAside()
     from domain.errors import TesError
     from domain.spec import Quarantine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -148,6 +149,33 @@ def test_where_no_case_is_found_it_is_told_what_was_looked_at_and_which_key_chan
     (said,) = [reason for reason in told["reasons"] if "looked at" in reason]
     assert "pytest looked at here, there for test_*.py and *_test.py; detected pytest: there is a pytest.ini" in said
     assert "tests.suites in tes.yaml says otherwise" in said
+
+
+def test_a_debugger_without_a_terminal_is_refused_with_the_command_to_use(project: Path) -> None:
+    write(project, test_a=BAD)
+    done = tes(project, "test_a.py", "--", "--pdb")
+    assert done.returncode == 3 and "needs a terminal" in done.stderr
+    assert f"in {project}: {sys.prefix}/bin/python -m pytest --pdb test_a.py" in done.stderr
+
+
+def test_a_debugger_has_the_terminal_and_no_verdict(project: Path) -> None:
+    write(project, test_a=BAD)
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [TES, "test", "--", "--pdb"], cwd=project, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True
+    )
+    os.close(theirs)
+    seen = b""
+    while b"(Pdb)" not in seen:
+        seen += os.read(ours, 4096)
+    os.write(ours, b"q\n")
+    with contextlib.suppress(OSError):  # its end
+        while os.read(ours, 4096):
+            pass
+    _, told = process.communicate(timeout=60)
+    os.close(ours)
+    assert process.returncode == 2 and "no verdict: pytest ran by itself and ended with" in told
+    assert not list(waiting())
 
 
 def test_new_and_changed_cases_are_repeated_where_it_is_asked_for(project: Path) -> None:
