@@ -14,6 +14,7 @@ import records
 from domain.cases import Attempt, CaseId, Status
 from domain.impact import REUSABLE
 from domain.quarantine import Entry
+from records.write.quarantine import release
 from tasks.quarantine_glance import surely_nothing
 
 CASE = CaseId(suite="unit", file="a.py", name="test_a")
@@ -37,7 +38,7 @@ def test_it_says_nothing_only_while_there_is_nothing(
     assert surely_nothing("shop")
     records.quarantine("shop", entry(), "ann")
     assert not surely_nothing("shop") and surely_nothing("bakery")
-    records.release("shop", entry(), "mended", "ann")
+    release("shop", entry(), "mended", "ann")
     assert surely_nothing("shop")
 
 
