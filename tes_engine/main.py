@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from typing import Any, List
 
 from .journal import NO_JOURNAL, Journal, read_from
@@ -55,6 +56,11 @@ def main(argv: List[str]) -> int:
         code = int(pytest.main([*BLOCK, *options.arguments], plugins=[Surface(), controller, *recorders(options)]))
     except SystemExit as error:  # a plugin, or a module that was imported on the way
         journal.write({"e": "problem", "text": f"something called sys.exit({error.code!r}) outside of any case"})
+    except Exception as error:  # a plugin, when all is over
+        from .plugins import whose
+
+        traceback.print_exc()
+        journal.write({"e": "problem", "text": f"pytest broke down: {whose(error)}"})
     finally:
         if tracer is not None:
             tracer.stop()

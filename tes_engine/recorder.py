@@ -53,6 +53,9 @@ class Recorder:
     def done(self, item: Any) -> List[Event]:
         """The case is over: its results, one an attempt, and what is suspicious about them."""
         events: List[Event] = []
+        if any(map(_of_subtest, self.failed)):
+            for report in self.reports:  # asked what it is called, pytest makes the case that they are in a failure
+                self.config.hook.pytest_report_teststatus(report=report, config=self.config)
         for report in self.failed:
             if report.outcome not in ("failed", "rerun"):
                 text = f"{self.case} failed and a plugin changed its report into {report.outcome} afterwards"
@@ -111,6 +114,8 @@ class Recorder:
             self.reports.append(report)
             if report.outcome == "failed":
                 self.failed.append(report)
+                if _of_subtest(report) and self.hidden:
+                    self.hidden.pop()  # the report that this one was made of, a moment ago
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
@@ -260,6 +265,11 @@ def texts(status: str, reports: List[Any]) -> Dict[str, str]:
         outputs.extend(f"--- {title} ---\n{content}" for title, content in reports[-1].sections if content)
     found = {"msg": cut("\n".join(messages)), "out": cut("\n".join(outputs))}
     return {key: text for key, text in found.items() if text}
+
+
+def _of_subtest(report: Any) -> bool:
+    """Whether it is of a part of a case: of pytest 9, or of pytest-subtests before."""
+    return type(report).__name__ in ("SubtestReport", "SubTestReport")
 
 
 def _expected(item: Any, raised: BaseException) -> bool:

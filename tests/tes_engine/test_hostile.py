@@ -136,6 +136,28 @@ def test_a_failure_that_is_swallowed_around_the_function_is_a_problem(project: P
     assert any("test_bad raised AssertionError" in problem for problem in engine(project).problems)
 
 
+def test_a_case_with_a_failed_subtest_fails_once_and_is_told_as_in_plain_pytest(project: Path) -> None:
+    if not hasattr(pytest, "Subtests"):
+        pytest.skip("pytest 9 has subtests")
+    body = (
+        "def test_s(subtests):\n    for i in range(3):\n        with subtests.test(i=i):\n            assert i != 1\n"
+    )
+    write(project, {"test_a.py": body + MANY})
+    _, printed = plain(project)
+    run = engine(project)
+    assert [one for one in run.attempts if one[2] != "passed"] == [("test_a.py::test_s", 1, "failed")]
+    counts = printed.splitlines()[-1].strip("= ").rpartition(" in ")[0]
+    assert counts in run.printed and "contains 1 failed subtest" in run.printed
+
+
+def test_a_plugin_that_breaks_down_at_the_end_is_named(project: Path) -> None:
+    write(project, {"test_a.py": MANY, "conftest.py": "def pytest_sessionfinish():\n    raise RuntimeError('no')\n"})
+    run = engine(project)
+    assert run.code == 3 and run.problems == [
+        "pytest broke down: RuntimeError: no in conftest.py:2 (pytest_sessionfinish)"
+    ]
+
+
 @pytest.mark.parametrize("where", ["in", "not in"])
 def test_a_plugin_that_breaks_the_run_is_named(project: Path, where: str) -> None:
     conftest = "import os\ndef pytest_runtest_logreport(report):\n"
