@@ -201,6 +201,11 @@ class Tests(Value):
     suites: tuple[Suite, ...] | None = Field(
         None, description="detected when left out; `[]`: none is wanted, which is shown and does not stop a release"
     )
+    select: Literal["all", "changed"] = Field(
+        "all",
+        description="what the flows run: `changed` runs what a change can affect and quotes the other results, which "
+        "is shown; `tes test` has `--changed`",
+    )
     quarantine: Quarantine = Field(Quarantine(), description="how flaky cases may be set aside for a time")
     repeat: Repeat = Field(Repeat(), description="whether new cases are run again at once, to see whether they flake")
     distribute: Distribute | None = Field(None, description="shards on many machines; on this one when left out")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from prefect import State, flow
-from prefect.states import Completed, Failed
 
-from domain.verdict import Outcome, Verdict
-from tasks.selection import compared, published
+from domain.report import Report
+from tasks.course import course
+from tasks.selection import GATE, compared
 
 
 @flow(name="selection", flow_run_name="{project}", persist_result=False)
-async def selection(project: str = ".") -> State[Verdict]:
+async def selection(project: str = ".") -> State[Report]:
     """Runs all of a project's suites with recording. `project` is its folder.
 
-    The result is the tests' verdict with the metrics `misses` and `compared`; a miss is told and fails nothing.
+    The stage `tests.selection` has the tests' outcome and the metrics `misses` and `compared`, which the records keep
+    and the API's trend tells; a miss is told and fails nothing.
     """
-    verdict = await compared(project)
-    await published(project, verdict)
-    message = "; ".join(verdict.reasons)
-    if verdict.outcome is Outcome.PASS:
-        return Completed(message=message, data=verdict)
-    return Failed(message=message, data=verdict)
+    async with course("selection", [GATE], project) as run:
+        run.heard([await compared(run.run)])
+        return await run.end()

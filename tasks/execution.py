@@ -13,6 +13,7 @@ from domain.spec import Suite
 from domain.supply import Source
 from domain.verdict import Evidence, Outcome, Verdict
 from tasks import progress, recording, test_reports
+from tasks.changed_cases import Changed, why_not
 from tasks.kinds import derive
 from tasks.publish import Meter
 from tasks.quarantine import in_force, quarantined
@@ -41,6 +42,8 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         "suite": suite.model_dump(mode="json"),
         "requirements": [needs, run.spec.build.model_dump(mode="json")],
     }
+    if run.spec.tests.select != "all":
+        inputs["select"] = run.spec.tests.select
     key = digest(name, inputs)
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
@@ -59,18 +62,30 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
                 shown = time.monotonic()
                 meter.show(100 * done / total, f"{done:,} of {total:,} cases")
 
+        changed: Changed | None = None
         if run.spec.tests.distribute is not None and len(plan.shards) > 1:
             report, finished = await on_many_machines(run, source, suite, plan, out, needs, history, tell)
+            if run.spec.tests.select == "changed":
+                note = f"everything runs: {why_not(suite, len(plan.shards))}"
+                report = report.model_copy(update={"notes": (*report.notes, note)})
         else:
             environment = await suite_environment(source, suite, run.spec.build, run.store, needs)
             again = not can_start_at(name, run.start_at)
-            report, finished = await on_this_machine(
-                suite, source, environment, plan, store, out, key, durations=history, tell=tell, again=again
+            changed = asked = await asyncio.to_thread(
+                Changed, run, source, suite, plan, environment.python, again=again
             )
+            report, finished = await on_this_machine(
+                suite, source, environment, asked.plan, store, out, key,
+                durations=history, tell=tell, again=again or asked.planned is not None,
+                impact=asked.planned is not None,
+            )  # fmt: skip
+            report = await asyncio.to_thread(asked.taken_in, report, finished[0].out if finished else None)
             report = await repeated(run, source, suite, environment.python, report, out)
         aside = await quarantined(run, report, source.digest)
         await recording.attempts(run, name, report.attempts)
         verdict = judge(report, aside)
+        if changed is not None:
+            verdict = changed.counted(verdict, report)
         evidence = tuple(Evidence(name=path.name, location=str(path)) for one in finished for path in one.evidence)
         before = await recording.trend(run, suite.name)
         title = f"{run.project}: {suite.name}"

@@ -1,24 +1,23 @@
-"""What selection would have missed: our own `tes test --changed --all` as a tool, whose answer is checked."""
+"""What selection would have missed: our own `tes test --all` as a tool, whose answer is checked."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
-from prefect.artifacts import acreate_markdown_artifact
 from pydantic import BaseModel, Field, ValidationError
 
-from domain.report import silent
+from domain.report import Stage, silent
 from domain.verdict import Outcome, Verdict
 from tasks.execute import execute
 from tasks.kinds import act
-from tasks.publish import in_prefect, key
+from tasks.run import Run
+from tasks.stage import perform
 from tasks.state_folder import home
 from toolchain.command import Command, Ran
-from toolchain.reports.markdown import escaped
 
 GATE = "tests.selection"
 LONGEST_S = 6 * 3600.0
@@ -40,7 +39,7 @@ def command(project: Path) -> Command:
     """Everything with recording, under a memory of its own: a tool's environment is not a person's terminal, and in
     one memory the two would throw each other's away. Hence a night is compared with the night before."""
     return Command(
-        argv=(sys.executable, "-m", "cli.main", "test", str(project), "--changed", "--all", "--json"),
+        argv=(sys.executable, "-m", "cli.main", "test", str(project), "--all", "--json"),
         cwd=_OURS,
         environment={"TES_HOME": os.path.join(home(), "selection"), "TES_RECORD": "0"},
         timeout=LONGEST_S,
@@ -64,20 +63,12 @@ def parse(ran: Ran) -> Verdict:
     return Verdict(gate=GATE, outcome=told.outcome, reasons=(*told.reasons, *reasons), metrics=metrics)
 
 
-@act("selection of {project}")
-async def compared(project: str) -> Verdict:
-    """Runs all of it once. ToolError when the command cannot be started."""
-    root = Path(project).expanduser().absolute()
-    with tempfile.TemporaryDirectory(prefix="tes-selection-") as out:
-        ran = await execute(command(root), Path(out))
-        return await asyncio.to_thread(parse, ran)
+@act("selection")
+async def compared(run: Run) -> Stage:
+    """Runs all of it once; the numbers go to the records with the stage. INCONCLUSIVE when it cannot be started."""
 
+    async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
+        ran = await execute(command(run.root), out)
+        return await asyncio.to_thread(parse, ran), {}
 
-@act("page of {project}")
-async def published(project: str, verdict: Verdict) -> None:
-    """The numbers and what was missed, in the Prefect UI."""
-    if in_prefect():
-        name = Path(project).expanduser().absolute().name
-        page = [f"# {verdict.outcome}", *(f"- {escaped(reason)}" for reason in verdict.reasons)]
-        told = f"misses: {verdict.metrics.get('misses', 'unknown')}"
-        await acreate_markdown_artifact(key=key(name, "selection"), markdown="\n".join(page), description=told)
+    return await perform(run, GATE, {}, work, reusable=False)

@@ -61,8 +61,10 @@ class Task:
         workers: int,
         durations: Mapping[str, float],
         tell: Callable[[int, int], None] = lambda done, total: None,
+        impact: bool = False,
     ) -> None:
         self.suite, self.shard, self.of, self.source = suite, shard, of, source
+        self.impact = impact
         self.environment, self.workers, self.durations, self.tell = environment, workers, durations, tell
 
     def request(self, home: Path) -> RunRequest:
@@ -89,6 +91,7 @@ class Task:
             leave=self.shard.leave,
             timeout=self.suite.timeout,
             workers=self.workers,
+            impact=self.impact,
             **divides,
         )
 

@@ -116,8 +116,10 @@ async def on_this_machine(
     durations: Mapping[CaseId, float] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
     again: bool = False,
+    impact: bool = False,
 ) -> tuple[SuiteReport, list[Finished]]:
-    """Every shard as a task of its own, as many at once as there are processors for; merged."""
+    """Every shard as a task of its own, as many at once as there are processors for; merged. With `impact` they record
+    what each case depends on."""
     of = len(made.shards)
     workers = share(of, suite.workers, CORES.total)
     seconds = {str(case): value for case, value in (durations or {}).items()}
@@ -131,7 +133,7 @@ async def on_this_machine(
                 suite.name,
                 part.number,
                 of,
-                Task(suite, part, of, source, environment, workers, seconds, count.of(part.number)),
+                Task(suite, part, of, source, environment, workers, seconds, count.of(part.number), impact),
                 store / f"{key[:32]}-{part.number}",
                 out / f"shard-{part.number}",
                 again,

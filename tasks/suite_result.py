@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domain.cases import Attempt, CaseId, SetAside, SuiteReport, final, judge
 from domain.verdict import Verdict
 from tasks.quarantine_glance import surely_nothing
 from tasks.spool import Entry
 from tasks.suite_run import COUNTS, Ended, Job, parsed
+
+if TYPE_CHECKING:
+    from tasks.impact import Selection
 
 
 def bad(report: SuiteReport) -> list[Attempt]:
@@ -118,6 +121,25 @@ def counts(reports: Sequence[SuiteReport]) -> dict[str, int]:
             found["flaky"] += case in bad_once and not attempt.status.bad
             found["reused"] += attempt.reused
     return found
+
+
+def misses(planned: Selection | None, report: SuiteReport) -> tuple[int, list[str]] | None:
+    """Of a run of everything: how many of its results would have been quoted, and which of them are others now. None
+    where nothing can be compared. A case that was not seen at all (its run was cut short) is not compared."""
+    if planned is None or planned.run is not None:
+        return None
+    last = final(report.attempts)
+    there = [before for before in planned.attempts(report.suite) if before.case in last]
+    return len(there), [str(one.case) for one in there if last[one.case].status is not one.status]
+
+
+def compared(verdict: Verdict, planned: Selection | None, report: SuiteReport) -> Verdict:
+    """The verdict with the metrics `misses` and `compared`, where there was a selection to compare with."""
+    found = misses(planned, report)
+    if found is None or not found[0]:
+        return verdict
+    metrics = {**verdict.metrics, "misses": float(len(found[1])), "compared": float(found[0])}
+    return verdict.model_copy(update={"metrics": metrics})
 
 
 def with_reused(report: SuiteReport, reused: Sequence[Attempt]) -> SuiteReport:

@@ -125,10 +125,10 @@ class Session:
         )
         watch = _Watch(self, suite, planned)
         measures = suite["coverage"] is not None and suite["framework"] == "pytest"
-        if measures and watch.whole and planned is None:
+        if measures and watch.whole:
             job = job._replace(coverage=coverage.prepare(suite, job.root, job.out))
         report, stopped = self._ran(job, watch)
-        from tasks.suite_result import counts, judged, with_reused
+        from tasks.suite_result import compared, counts, judged, with_reused
 
         known = set(watch.known)
         watch.learn(report)
@@ -137,6 +137,7 @@ class Session:
         if planned is not None and planned.run is not None:
             report = with_reused(report, planned.attempts(name))
         verdict, aside = judged(report, self.found.name, self.found.quarantine)
+        verdict = compared(verdict, planned, report)
         outcome, reasons = verdict.outcome, list(verdict.reasons)
         if not (report.attempts or report.deselected or stopped or self.wish.selection):
             from cli.testing.nothing import looked
@@ -217,7 +218,7 @@ class Session:
 
     def _planned(self, suite: Mapping[str, Any]) -> Selection | None:
         """What a change can affect; None where that was not asked for, or only pytest's own cases could tell."""
-        if not self.wish.changed or suite["framework"] != "pytest":
+        if suite["framework"] != "pytest" or not (self.wish.changed or self._remembers_all()):
             return None
         from pathlib import Path
 
@@ -230,6 +231,10 @@ class Session:
             root, store, conditions(Path(self.python.path), own, self._environment(suite)), base=self.wish.base
         )
         return whole(planned) if self.wish.everything else planned
+
+    def _remembers_all(self) -> bool:
+        """`--all` of whole suites is a look at what a selection would have missed, too."""
+        return self.wish.everything and not (self.wish.selection or self.wish.words or self.warm)
 
     def _environment(self, suite: Mapping[str, Any]) -> dict[str, str]:
         return {**surroundings(self.python), **suite["environment"]}

@@ -35,7 +35,7 @@ FIELDS = {
     "root": "its folder",
     "run": "the run's id in the records",
     "reports": "the folder with journals, logs and reports of the run",
-    "misses": "with `--changed --all`: how many quoted results would have been wrong; otherwise null",
+    "misses": "with `--all`: how many quoted results would have been wrong; otherwise null",
     "missed": "their ids",
     "compared": "how many would have been quoted: what `misses` is out of; 0 when nothing was recorded",
     "suites": "for each: `name`, `framework`, `outcome`, `reasons`, `counts`, `duration_s`, `workers`, `complete`, "
@@ -84,21 +84,18 @@ def _missed(result: Result) -> Iterator[Line]:
 def comparison(result: Result) -> dict[str, Any]:
     """`misses`, `missed` and `compared` of `--json`, over all suites in which everything ran to be compared.
 
-    A case that was not seen at all (its run was cut short) is not compared. `misses` is None where none was.
-    """
+    `misses` is None where none was."""
     asked, compared, missed = False, 0, []
     for tested in result.suites:
         if tested.planned is None or tested.planned.run is not None or tested.report is None:
             continue
-        from domain.cases import final  # pydantic: not where everything is quoted
+        from tasks.suite_result import misses  # pydantic: not where everything is quoted
 
         asked = True
-        last = final(tested.report.attempts)
-        for before in tested.planned.attempts(tested.suite["name"]):
-            if before.case in last:
-                compared += 1
-                if last[before.case].status is not before.status:
-                    missed.append(str(before.case))
+        found = misses(tested.planned, tested.report)
+        if found is not None:
+            compared += found[0]
+            missed += found[1]
     return {"misses": len(missed) if asked else None, "missed": missed, "compared": compared}
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.verdict import Outcome
-from tasks.selection import command, compared, parse
+from domain.verdict import Outcome, Verdict
+from records.read.trend import trend
+from tasks.course import course
+from tasks.selection import GATE, command, compared, parse
 from toolchain.command import Ran
 
 
@@ -20,13 +22,25 @@ async def test_what_nobody_could_see_is_a_number_with_a_name_and_the_verdict_is_
     (project / "test_a.py").write_text(
         f"def test_a(): assert open({str(outside)!r}).read() == '1'\ndef test_b(): ...\n"
     )
-    first = await compared.fn(str(project))
+    first = await said(project)
     assert first.outcome is Outcome.PASS and first.metrics == {"misses": 0, "compared": 0}
     outside.write_text("2")
-    second = await compared.fn(str(project))
+    second = await said(project)
     assert second.outcome is Outcome.FAIL and second.metrics == {"misses": 1, "compared": 2}
     assert "test_a.py::test_a" in second.reasons
+    points = [point for point in trend("project") if point.stage == GATE]
+    assert [point.metrics["misses"] for point in points] == [1, 0]  # in the records, for the API
     assert not list((tes_home / "impact").glob("*"))  # a person's memory is another one
+
+
+async def said(project: Path) -> Verdict:
+    """What the flow's one stage said, as the flow composes it, without a Prefect server."""
+    async with course("selection", [GATE], str(project)) as run:
+        stage = await compared.fn(run.run)
+        run.heard([stage])
+        await run.end()
+    verdict: Verdict = stage.verdict
+    return verdict
 
 
 @pytest.mark.parametrize(
