@@ -21,6 +21,8 @@ from .clock import clock
 OPEN, OWNED, SPENT = 0, 1, 2
 NOBODY = -1
 UNKNOWN = -1
+SPARE = 2
+"""Slots beside those of the workers: for a prover and a trial."""
 
 _HEAD = struct.Struct("<iiii")  # batches, slots, stop, how often a batch was opened again
 _ROW = struct.Struct("<iiiiqdddi")

@@ -18,6 +18,7 @@ from .board import NOBODY
 from .foreman import Foreman
 from .gather import clash, file_of, files, reordered, runs_of, whole_wanted
 from .journal import Event, Journal, Unwritable
+from .lessons import together
 from .options import processors
 from .plugins import runners, tell_dropped, whose
 from .plan import make_plan, read
@@ -82,6 +83,8 @@ class Controller:
                 whole = whole or whole_wanted(config)
             if self.options.collect == "once" or self.group_by() == "group":
                 whole = whole or "asked for"
+            if whole is None and self.options.collect != "parallel" and (file := together(config)) is not None:
+                whole = f"cases of {file} were seen to fail unless other test files have been imported"
             if whole is None:
                 # A wrong -k or -m is refused here, not by each worker.
                 mark.pytest_collection_modifyitems([], config)

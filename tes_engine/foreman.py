@@ -6,11 +6,12 @@ import os
 import signal
 import time
 import uuid
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from . import replay
-from .board import NOBODY, Board
+from .board import NOBODY, SPARE, Board
 from .crash import Crash, allowed
+from .doubts import Doubts
 from .hands import Hand, fork, spawn
 from .journal import NO_JOURNAL, Event, Tail, Unwritable
 from .listeners import Listeners
@@ -33,7 +34,7 @@ class Foreman:
         self.plan, self.nodes, self.count = controller.plan, controller.nodes, controller.count
         self.run = uuid.uuid4().hex
         path = os.path.join(self.options.out, f"board-{os.getpid()}.bin")
-        self.board = Board(path, len(self.nodes), self.count)
+        self.board = Board(path, len(self.nodes), self.count + SPARE)
         self.listeners = Listeners(self.session.config)
         self.tail = Tail(os.path.join(self.options.out, "journal"))
         self.hands: List[Hand] = []
@@ -50,6 +51,7 @@ class Foreman:
         self.ended_early = ""
         self.replaying = False
         self.resumed: Set[str] = set()
+        self.doubts = Doubts(self)
 
     def totals(self) -> Event:
         """What the last line of the journal says."""
@@ -72,23 +74,26 @@ class Foreman:
 
     def go(self) -> None:
         """Until every case has its result, or the run is stopped."""
-        if not self.nodes:
-            return
+        if self.nodes:
+            self._go()
+            self.doubts.dismiss()
+            self._wait_while(lambda: bool(self.hands))
+
+    def _go(self) -> None:
         for number in range(min(self.count, max(1, self._work()))):
             self.begin(number, [])
         sweeps = 0
         while True:
-            while self.hands:
-                self.listen()
-                self.reap()
-                self.time_out()
-                if self.hands:
-                    time.sleep(LOOK)
+            self._wait_while(self._at_work)
             if self.stopping():
                 return
             todo = self.again()
+            if todo and not (todo := self.doubts.taken(todo)):
+                continue
             if not todo and sweeps < SWEEPS:
                 todo, sweeps = self.missing(), sweeps + 1
+                if todo and not (todo := self.doubts.taken(todo)):
+                    continue
             if not todo and not self.board.any_open():
                 return
             if self.fruitless > FRUITLESS or sweeps >= SWEEPS and not todo:
@@ -99,18 +104,34 @@ class Foreman:
             for number in range(share):
                 self.begin(number, todo[number::share])
 
+    def _wait_while(self, at_work: Callable[[], bool]) -> None:
+        while at_work():
+            self.listen()
+            self.reap()
+            self.time_out()
+            self.doubts.step()
+            if at_work():
+                time.sleep(LOOK)
+
+    def _at_work(self) -> bool:
+        """A prover that waits for orders is not."""
+        busy = self.doubts.busy() and not self.stopping()
+        return busy or any(hand is not self.doubts.prover for hand in self.hands)
+
     def _work(self) -> int:
         return len(self.nodes) if self.plan.group_by == "file" else self.count
 
-    def begin(self, number: int, todo: List[Todo]) -> None:
+    def begin(self, number: int, todo: List[Todo], role: str = "worker") -> Hand:
         """Starts a worker, in place of a dead one perhaps."""
         self.incarnations += 1
-        if getattr(self.session.config.option, "verbose", 0) > 1 and self.incarnations > self.count:
+        again = self.incarnations > self.count and role == "worker"
+        if getattr(self.session.config.option, "verbose", 0) > 1 and again:
             print(f"worker gw{number} is started again")
         start = fork if self.start == "fork" else spawn
-        hand = start(self, number, self.incarnations, todo)
+        hand = start(self, Hand(number, self.incarnations, todo, role, self.doubts.orders))
         self.hands.append(hand)
         self.by_journal[f"{hand.name}.jsonl"] = hand
+        return hand
 
     def listen(self) -> None:
         """Takes in what the workers have journalled since the last look."""
@@ -131,10 +152,18 @@ class Foreman:
             hand.heard(event)
         if kind == "result":
             self.heard_result(event)
+        elif kind == "doubted":
+            self.doubts.raised(event)
+        elif kind == "proof" and hand is not None:
+            self.doubts.proved(hand, event)
+        elif kind == "file" and event.get("whole"):
+            self.cases[event["b"]] = event["n"]
         elif kind == "file":
-            self.cases.setdefault(event["b"], event["n"])
+            self.cases[event["b"]] = self.cases.get(event["b"]) or event["n"]
             if event.get("errors") and hand is not None:
                 self.fruitless = 0
+        elif kind in ("ready", "did", "lacking"):
+            self.doubts.heard(hand, event)
         elif kind == "stopped":
             self.ended_early = self.ended_early or event["text"]
         elif not self._first_to_tell(hand, event):
@@ -190,7 +219,9 @@ class Foreman:
             self.hands.remove(hand)
             # Its last lines may have come after the last look.
             self.listen()
-            if not hand.through:
+            if hand.role != "worker":
+                self.doubts.ended(hand, code)
+            elif not hand.through:
                 self.died(hand, code)
             elif hand.timed_out:
                 self.journal.write({"e": "note", "text": f"worker {hand.name} did not come to its end and was killed"})
@@ -205,7 +236,7 @@ class Foreman:
         if code == NO_JOURNAL:
             raise Unwritable(f"worker {hand.name} could not write to it")
         if hand.case is not None:
-            self._lost(crash)
+            self.lost(crash)
         elif hand.collecting is not None:
             self._not_collected(crash)
         elif not hand.said:
@@ -213,16 +244,16 @@ class Foreman:
             self.journal.write(
                 {"e": "note", "text": f"worker {hand.name} {crash.cause} before it began: {crash.words}"}
             )
-        todo = [self._todo(one.batch, one.group, one.only) for one in hand.todo if self._unfinished(one)]
+        todo = [self.todo(one.batch, one.group, one.only) for one in hand.todo if self._unfinished(one)]
         if held.batch != NOBODY:
-            todo.insert(0, self._todo(held.batch, held.group))
+            todo.insert(0, self.todo(held.batch, held.group))
         if self.fruitless <= FRUITLESS and (todo or self.board.any_open()):
             self.begin(hand.number, todo)
 
-    def _todo(self, batch: int, group: Optional[int], only: Optional[List[str]] = None) -> Todo:
+    def todo(self, batch: int, group: Optional[int], only: Optional[List[str]] = None) -> Todo:
         return Todo(batch, group, only, dict(self.numbers.get(batch, {})))
 
-    def _lost(self, crash: Crash) -> None:
+    def lost(self, crash: Crash) -> None:
         """The attempt that a worker died in: told as crashed, and repeated while its budget lasts."""
         event = crash.result()
         case = event["id"]
@@ -258,14 +289,14 @@ class Foreman:
 
     def again(self) -> List[Todo]:
         """What failed and has attempts left, in fresh workers."""
-        found = [self._todo(batch, None, list(numbers)) for batch, numbers in sorted(self.failed_again.items())]
+        found = [self.todo(batch, None, list(numbers)) for batch, numbers in sorted(self.failed_again.items())]
         self.failed_again = {}
         return found
 
     def missing(self) -> List[Todo]:
         """Batches of which fewer results came in than they have cases: a worker was killed at just the wrong moment."""
         short = [b for b, cases in self.cases.items() if b >= 0 and len(self.finished.get(b, ())) < cases]
-        return [self._todo(batch, None) for batch in short]
+        return [self.todo(batch, None) for batch in short]
 
     def stopping(self) -> bool:
         return bool(self.session.shouldfail or self.session.shouldstop or self.board.stopped)
@@ -282,8 +313,8 @@ class Foreman:
             hand.signal(signal.SIGKILL)
             hand.wait()
         self.hands = []
-        if hasattr(self, "tail"):
-            self.listen()
+        self.listen()
+        self.doubts.show()
 
 
 def _incarnation(name: str) -> int:

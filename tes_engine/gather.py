@@ -18,7 +18,7 @@ import pytest
 LOCAL = ("_pytest.", "_hypothesis_", "hypothesis.", "pytest_asyncio.", "anyio.", "pytest_timeout", "pytest_cov.",
          "pytest_mock.", "pytest_randomly", "xdist.")  # fmt: skip
 # These options need the results or the order of the whole.
-WHOLE = ("lf", "failedfirst", "newfirst", "stepwise", "keepduplicates", "stepwise_skip")
+WHOLE = ("lf", "failedfirst", "newfirst", "stepwise", "keepduplicates", "stepwise_skip", "maxfail")
 _MUTED = ("pytest_collection_modifyitems", "pytest_collection_finish")
 
 

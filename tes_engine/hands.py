@@ -17,6 +17,7 @@ from .clock import clock
 from .cover import worker_coverage
 from .journal import NO_JOURNAL, Event, Journal, Unwritable
 from .plugins import whose
+from .prover import Prover
 from .worker import Stop, Todo, Worker
 
 ENDING = 30.0
@@ -26,8 +27,9 @@ ENDING = 30.0
 class Hand:
     """One worker: what it is at, by its own journal, and whether it lives."""
 
-    def __init__(self, number: int, incarnation: int, todo: List[Todo]) -> None:
-        self.number, self.name, self.todo = number, f"gw{number}-{incarnation}", todo
+    def __init__(self, number: int, incarnation: int, todo: List[Todo], role: str, orders: str) -> None:
+        self.role, self.orders = role, orders
+        self.number, self.incarnation, self.name, self.todo = number, incarnation, f"gw{number}-{incarnation}", todo
         self.pid = 0
         self.process: Optional[subprocess.Popen[bytes]] = None
         self.case: Optional[Event] = None
@@ -41,11 +43,11 @@ class Hand:
         kind, self.said = event["e"], True
         if kind == "start":
             self.case, self.since = event, clock.monotonic()
-        elif kind == "result" and self.case is not None and event["id"] == self.case["id"]:
+        elif kind in ("result", "doubted", "proof") and self.case is not None and event["id"] == self.case["id"]:
             self.case = None
         elif kind == "collecting":
             self.collecting, self.since = event, clock.monotonic()
-        elif kind == "file":
+        elif kind in ("file", "ready"):
             self.collecting = None
         elif kind == "broke":
             self.broke = event["text"]
@@ -89,9 +91,8 @@ def _code(status: int) -> int:
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def fork(foreman: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
+def fork(foreman: Any, hand: Hand) -> Hand:
     """A worker that has everything its parent has, in a few milliseconds."""
-    hand = Hand(number, incarnation, todo)
     base = _base(foreman.session.config)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -133,7 +134,7 @@ def _forked(foreman: Any, hand: Hand, base: Optional[str]) -> int:
     temporary(config, base, hand.number)
     journal = Journal(os.path.join(options.out, "journal"), hand.name)
     with worker_coverage(config):
-        code = work(foreman.session, foreman.plan, foreman.board, journal, hand.number, hand.todo)
+        code = work(foreman.session, foreman.plan, foreman.board, journal, hand)
     if options.modules:
         from .preload import tell
 
@@ -141,13 +142,15 @@ def _forked(foreman: Any, hand: Hand, base: Optional[str]) -> int:
     return code
 
 
-def work(session: Any, plan: Any, board: Any, journal: Journal, number: int, todo: List[Todo]) -> int:
+def work(session: Any, plan: Any, board: Any, journal: Journal, hand: Hand) -> int:
     """The worker's life, and its exit code. What ends the whole run is said in the journal."""
     import pytest
 
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        Worker(session, plan, board, journal, number).run(todo)
+        worker = (Prover if hand.role == "prover" else Worker)(session, plan, board, journal, hand.number)
+        worker.orders, worker.trial = hand.orders, hand.role == "trial"
+        worker.run(hand.todo)
         return 0
     except KeyboardInterrupt:
         return 2
@@ -156,7 +159,9 @@ def work(session: Any, plan: Any, board: Any, journal: Journal, number: int, tod
     except (pytest.exit.Exception, Stop) as reason:
         board.stop()
         text = f"a test stopped the run: {reason}"
-        journal.write({"e": "problem", "text": text}, {"e": "stopped", "text": text}, {"e": "bye", "w": f"gw{number}"})
+        journal.write(
+            {"e": "problem", "text": text}, {"e": "stopped", "text": text}, {"e": "bye", "w": f"gw{hand.number}"}
+        )
         return 0
     except BaseException as error:
         journal.write({"e": "broke", "text": whose(error)})
@@ -167,11 +172,10 @@ def _interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def spawn(foreman: Any, number: int, incarnation: int, todo: List[Todo]) -> Hand:
+def spawn(foreman: Any, hand: Hand) -> Hand:
     """A worker that starts as pytest does: slower, and safe where threads run."""
     from .spawned import write_orders
 
-    hand = Hand(number, incarnation, todo)
     out = foreman.options.out
     os.makedirs(os.path.join(out, "workers"), exist_ok=True)
     orders = os.path.join(out, "workers", f"{hand.name}.json")

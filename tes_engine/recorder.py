@@ -42,6 +42,10 @@ class Recorder:
         self.setup = 0.0
         self.failures = 0
         self.deselected: List[Any] = []
+        # Whether a failure is to be looked at again before it counts; whether this is that second look.
+        self.doubts = self.proof = False
+        # pytest tells a plugin that comes late of every warning so far.
+        self.hears = False
 
     def take(self, item: Any, number: int, batch: int) -> Event:
         """A case begins: the event that says so."""
@@ -79,6 +83,17 @@ class Recorder:
                 {"e": "problem", "text": f"{self.case} was set up and never called: nothing reported its call"}
             )
         events.append(self._result(item, attempt))
+        return self._worded(events)
+
+    def _worded(self, events: List[Event]) -> List[Event]:
+        """The results among them as what they are: results, doubted ones, or (the last of them) a proof."""
+        results = [event for event in events if event["e"] == "result"]
+        if self.proof:
+            results[-1]["e"] = "proof"
+            return [event for event in events if event["e"] != "result"]
+        if self.doubts and results[-1]["o"] in ("failed", "error"):
+            for event in results:
+                event["e"] = "doubted"
         return events
 
     def _result(self, item: Any, reports: List[Any]) -> Event:
@@ -166,6 +181,7 @@ class Recorder:
             "t": round(clock.time(), 6),
             "d": [0.0, 0.0, 0.0],
             "w": self.worker,
+            "b": self.batch,
             "ln": 0,
             **texts(status, [report]),
         }
@@ -173,10 +189,12 @@ class Recorder:
         # Its items are not there, and what the report holds of them cannot be sent.
         serialized["result"] = None
         event["collect"] = serialized
-        self.journal.write(event)
+        self.journal.write(*self._worded([event]))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        if not self.hears or self.proof and when == "runtest":
+            return  # it has been told of
         category = warning_message.category
         self.journal.write(
             {

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 
 from .afterfork import apart, capture_apart, introduce, last_words, silence, temporary
-from .board import Board
+from .board import SPARE, Board
 from .controller import Controller
 from .cover import worker_coverage
 from .gather import file_of
@@ -24,6 +24,9 @@ def write_orders(path: str, foreman: Any, hand: Hand, base: Optional[str]) -> No
     batches = {one.batch for one in hand.todo}
     orders = {
         "number": hand.number,
+        "incarnation": hand.incarnation,
+        "role": hand.role,
+        "orders": hand.orders,
         "name": hand.name,
         "count": foreman.count,
         "run": foreman.run,
@@ -90,8 +93,10 @@ class Spawned(Controller):
             self.code = 0
             return True
         self.plan.done.update(self.orders["done"], self.orders["resumed"])
-        board = Board(self.orders["board"], len(self.nodes), self.orders["count"])
+        board = Board(self.orders["board"], len(self.nodes), self.orders["count"] + SPARE)
         todo = [Todo(*one) for one in self.orders["todo"]]
+        orders = self.orders
+        hand = Hand(orders["number"], orders["incarnation"], todo, orders["role"], orders["orders"])
         with worker_coverage(session.config):
-            self.code = work(session, self.plan, board, self.journal, self.orders["number"], todo)
+            self.code = work(session, self.plan, board, self.journal, hand)
         return True

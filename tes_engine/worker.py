@@ -30,12 +30,13 @@ STOPPED = "stopped by another"
 
 class Todo(NamedTuple):
     """What a worker is told to do before it looks around: a group of a batch (None: all of it) without the cases that
-    are done, and the numbers of the attempts that it begins."""
+    are done, and the numbers of the attempts that it begins. With `proof` nothing of it counts as a result."""
 
     batch: int
     group: Optional[int]
     only: Optional[List[str]]
     numbers: Dict[str, int]
+    proof: bool = False
 
 
 class Plan(NamedTuple):
@@ -53,6 +54,11 @@ class Plan(NamedTuple):
     leave: Set[str]
     repeat: Dict[str, int]
 
+    @property
+    def doubts(self) -> bool:
+        """Whether a worker that sees only some of the files may fail where plain pytest would not."""
+        return self.items is None and len(self.nodes) > 1
+
 
 class Stop(Exception):
     """pytest has had enough: -x, --maxfail, or an interruption."""
@@ -61,12 +67,16 @@ class Stop(Exception):
 class Worker:
     """Runs until nothing is left to claim. `number` is its slot on the board."""
 
+    trial = False
+    orders = ""
+
     def __init__(self, session: Any, plan: Plan, board: Board, journal: Journal, number: int) -> None:
         self.session, self.plan, self.board, self.journal = session, plan, board, journal
         self.config = session.config
         self.number, self.name = number, f"gw{number}"
         self.recorder = Recorder(self.config, journal, self.name)
         self.config.pluginmanager.register(self.recorder, "tes-recorder")
+        self.recorder.hears = True
         self.batches: Dict[int, Batch] = {}
         self.helped: Set[int] = set()
         self.unspent = list(plan.order)
@@ -75,11 +85,7 @@ class Worker:
     def run(self, todo: List[Todo]) -> None:
         """Everything. Returns when there is nothing left for it."""
         try:
-            for position, one in enumerate(todo):
-                following = self._node(todo[position + 1].batch) if position + 1 < len(todo) else self._upcoming()
-                self._do(one, following)
-            while (batch := self._next()) is not None:
-                self._work_on(batch)
+            self._work(todo)
         except Stop as reason:
             self.board.stop()
             if str(reason) != STOPPED:
@@ -91,6 +97,14 @@ class Worker:
         if impact is not None:
             impact.end()
         self.journal.write({"e": "bye", "w": self.name})
+
+    def _work(self, todo: List[Todo]) -> None:
+        self.recorder.doubts = self.plan.doubts
+        for position, one in enumerate(todo):
+            following = self._node(todo[position + 1].batch) if position + 1 < len(todo) else self._upcoming()
+            self._do(one, following)
+        while not self.trial and (batch := self._next()) is not None:
+            self._work_on(batch)
 
     def _next(self) -> Optional[int]:
         """The next batch to work on: an open one, else one to help with; None when all is spoken for."""
@@ -152,8 +166,13 @@ class Worker:
             self.batches.pop(number, None)
 
     def _do(self, one: Todo, following: Any) -> None:
+        self.recorder.proof = one.proof
         batch = self._batch(one.batch, again=True)
         if batch is None:
+            return
+        known = self.board.row(one.batch)
+        if one.only is None and known.collected and known.digest != batch.digest:
+            self._lacks(one, None)
             return
         items = batch.items if one.group is None else batch.groups[one.group]
         items = [item for item in items if name_of(item) not in self.plan.done]
@@ -162,9 +181,14 @@ class Worker:
             items = [item for item in items if name_of(item) in wanted]
             missing = wanted - {name_of(item) for item in batch.items}
             if missing:
-                text = f"{sorted(missing)[0]} was there before and is not collected now"
-                self.journal.write({"e": "problem", "text": text})
+                self._lacks(one, sorted(missing))
         self._run_items(one.batch, items, one.numbers, lambda: following)
+
+    def _lacks(self, one: Todo, cases: Optional[List[str]]) -> None:
+        """What was there before is not collected now: perhaps where all files have been."""
+        file = file_of(self._node(one.batch))
+        event = {"e": "lacking", "b": one.batch, "f": file, "ids": cases, "numbers": one.numbers, "w": self.name}
+        self.journal.write(event)
 
     def _batch(self, number: int, again: bool = False) -> Optional[Batch]:
         """A batch's cases, collected now unless they are at hand; None when this worker must not run them."""
@@ -246,19 +270,24 @@ class Worker:
         return longest
 
     def _one(self, batch: int, item: Any, following: Any, number: int) -> None:
-        repeats = self.plan.repeat.get(item.nodeid, 0)
+        repeats = 1 if self.recorder.proof else self.plan.repeat.get(item.nodeid, 0)
         for attempt in range(number, number + repeats + 1):
             start = self.recorder.take(item, attempt, batch)
             self._tear_down(item)
             self.board.begin(self.number)
             self.journal.write(start)
-            nextitem = item if attempt < number + repeats else following
+            # Its own parent comes next when it is repeated: what lives as long as one case ends with each attempt.
+            nextitem = item.parent if attempt < number + repeats else following
             try:
                 self.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
             finally:
                 if not self.journal.mine():
                     _exit(0)  # a child that the test forked and let go on: it is not to touch the board
-            self.journal.write(*self.recorder.done(item))
+            events = self.recorder.done(item)
+            self.journal.write(*events)
+            # A proof that has gone against what it would have to show needs no second run.
+            if self.recorder.proof and (events[-1].get("o") in ("failed", "error")) is not self.trial:
+                break
 
     def _tear_down(self, item: Any) -> None:
         """Ends what the last case left for a next one that is not this one."""

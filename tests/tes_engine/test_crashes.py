@@ -100,6 +100,30 @@ def test_a_file_that_hangs_or_dies_while_it_is_imported_is_told(project: Path) -
     assert len(run.outcomes) == 22 and run.code == 1
 
 
+def test_a_case_that_is_repeated_has_fixtures_of_its_own_each_time(project: Path, tmp_path: Path) -> None:
+    write(
+        project,
+        {"test_a.py": """
+                import pytest
+                USES = []
+                @pytest.fixture(scope="module")
+                def shared(): return object()
+                @pytest.fixture
+                def own():
+                    USES.append("up")
+                    yield
+                    USES.append("down")
+                @pytest.mark.parametrize("n", [1])
+                def test_new(own, shared, n): assert USES == ["up", "down"] * (len(USES) // 2) + ["up"]
+                """},
+    )
+    (tmp_path / "repeat.json").write_text('{"test_a.py::test_new[1]": 2}')
+
+    run = engine(project, "--repeat", str(tmp_path / "repeat.json"))
+
+    assert [(n, o) for _, n, o in run.attempts] == [(1, "passed"), (2, "passed"), (3, "passed")]
+
+
 def test_failed_cases_are_repeated_in_fresh_workers_and_every_attempt_is_kept(project: Path) -> None:
     text = """
         import os, pathlib

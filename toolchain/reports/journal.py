@@ -81,6 +81,7 @@ class _Reader:
         self.suite = suite
         self.attempts: dict[tuple[str, int], Attempt] = {}
         self.batches: dict[int, int] = {}
+        self.whole: dict[int, int] = {}
         self.started: dict[str, str] = {}
         self.session: dict[str, Any] = {}
         self.end: dict[str, Any] | None = None
@@ -107,7 +108,10 @@ class _Reader:
         elif kind == "start":
             self.started[source] = event["id"]
         elif kind == "file":
-            self.batches.setdefault(event["b"], event["n"])
+            if event.get("whole"):  # collected beside all others, where by itself it could not be
+                self.whole[event["b"]] = event["n"]
+            # One worker may have failed to collect what another could.
+            self.batches[event["b"]] = self.batches.get(event["b"]) or event["n"]
             self.files[event["f"]] = event["s"]
         elif kind == "deselected":
             # A file that a helper collected again is deselected from again.
@@ -153,7 +157,7 @@ class _Reader:
             end=self.end,
             running=tuple(case for case in self.started.values() if case not in crashed),
             files=self.files,
-            collected=sum(self.batches.values()),
+            collected=sum({**self.batches, **self.whole}.values()),
             deselected=self.deselected,
             notes=tuple(self.notes),
             problems=tuple(self.problems),

@@ -1,0 +1,286 @@
+"""Failures that may be the engine's own doing, and how they are put to the proof.
+
+Plain pytest imports every test file before it runs the first case. A worker imports those that it runs, so a case that
+counts on another file having been imported fails there, and would have passed. Nobody is told of a failure, then,
+before a *prover* has run the case again: a worker that has collected all files, in pytest's order. What fails there,
+too, is a failure. What passes there gets a *trial* in a fresh worker that knows nothing but its file: if it passes now,
+it is a case of two minds, and the failure stands; if it fails again, what it lacked were the other files, and the
+prover's word counts. Both run it twice and must agree with themselves. The same goes for a file that could not be
+collected by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, List, Optional, Set
+
+from .crash import Crash
+from .journal import Event
+from .lessons import keep
+from .worker import Todo
+
+BAD = ("failed", "error")
+ENOUGH = 5
+"""So many failures of a file that were confirmed, and none that was not, speak for the rest of it."""
+DEATHS = 3
+"""So often may a prover die before every failure is believed as it stands."""
+TWICE = 2
+"""Each must come out the same twice before a failure is lifted: a case that passes now and then hardly does that."""
+PROVER, TRIAL = "prover", "trial"
+
+ASKED, PASSED, TRIED = "asked", "passed", "tried"
+
+LIFTED: Event = {"e": "lifted"}
+
+
+class Doubt:
+    """One case, or one file, that failed. `state` is empty until the prover has been asked."""
+
+    def __init__(self, event: Event) -> None:
+        self.case, self.batch = event["id"], event["b"]
+        self.collecting = "collect" in event
+        self.events: List[Event] = []
+        self.state = ""
+        self.proof: Event = {}
+        self.passes = self.fails = 0  # with all files, and alone again
+
+
+class Doubts:
+    """Those of one run. `pending` are the ones that nothing has been decided of."""
+
+    def __init__(self, foreman: Any) -> None:
+        self.foreman = foreman
+        self.pending: Dict[str, Doubt] = {}
+        self.settled: Dict[str, Event] = {}
+        self.confirmed: Dict[int, int] = {}
+        self.lifted: List[str] = []
+        self.apart: Set[int] = set()  # batches that not every worker can collect
+        self.mixed: Set[int] = set()  # batches with a failure that was lifted
+        self.running: Set[int] = set()
+        self.broken: Set[int] = set()
+        self.prover: Optional[Any] = None
+        self.trial: Optional[Any] = None
+        self.ready = False
+        self.deaths = 0
+        self.orders = ""
+
+    def busy(self) -> bool:
+        """Whether something is still to be decided, or is run by the prover because nobody else can."""
+        return bool(self.pending or self.running or self.trial)
+
+    def raised(self, event: Event) -> None:
+        """A worker's case or file has failed."""
+        case, batch = event["id"], event["b"]
+        if "collect" in event:
+            self.apart.add(batch)
+        if case in self.settled and self.settled[case] is not LIFTED:
+            self._believe_one({**event, **self.settled[case]})
+        elif case in self.settled:
+            return
+        elif self.deaths >= DEATHS or self.confirmed.get(batch, 0) >= ENOUGH and batch not in self.mixed:
+            self._believe_one(event)
+        else:
+            self.pending.setdefault(case, Doubt(event)).events.append(event)
+
+    def proved(self, hand: Any, event: Event) -> None:
+        """The prover's word on a case, or that of a trial."""
+        doubt = self.pending.get(event["id"])
+        bad = event["o"] in BAD
+        if hand.role == PROVER and "collect" in event and bad:
+            self.broken.add(event["b"])
+        if doubt is None or doubt.collecting != ("collect" in event):
+            return
+        if hand.role == PROVER and bad:
+            self.confirmed[doubt.batch] = self.confirmed.get(doubt.batch, 0) + 1
+            self.believe(doubt)
+        elif hand.role == PROVER and doubt.state == ASKED:
+            doubt.passes, doubt.proof = doubt.passes + 1, event
+            doubt.state = PASSED if doubt.passes >= TWICE else ASKED
+        elif hand.role == TRIAL and not bad:
+            self.believe(doubt)
+        elif hand.role == TRIAL:
+            self._failed_alone(doubt)
+
+    def _failed_alone(self, doubt: Doubt) -> None:
+        doubt.fails += 1
+        if doubt.fails >= TWICE:
+            self.lift(doubt)
+        elif doubt.collecting:
+            doubt.state = PASSED  # that takes another trial
+
+    def believe(self, doubt: Doubt) -> None:
+        """The failure stands."""
+        del self.pending[doubt.case]
+        self.settled[doubt.case] = {}
+        for event in doubt.events:
+            self._believe_one(event)
+
+    def _believe_one(self, event: Event) -> None:
+        event = {**event, "e": "result"}
+        self.foreman.journal.write(event)
+        self.foreman.heard_result(event)
+
+    def lift(self, doubt: Doubt) -> None:
+        """It failed for want of other files. What counts is how it went where they were."""
+        del self.pending[doubt.case]
+        self.mixed.add(doubt.batch)
+        self.lifted.append(doubt.case)
+        if doubt.collecting:
+            self.settled[doubt.case] = LIFTED
+            if not self.foreman.cases.get(doubt.batch):
+                self.ask(Todo(doubt.batch, None, None, {}))
+            return
+        kept = ("o", "t", "d", "w", "msg", "out", "reports")
+        word = {key: doubt.proof[key] for key in kept if key in doubt.proof}
+        self.settled[doubt.case] = word
+        for event in doubt.events:
+            bare = {key: value for key, value in event.items() if key not in ("msg", "out", "reports")}
+            self._believe_one({**bare, **word})
+
+    def step(self) -> None:
+        """Whatever can be done now."""
+        if not self.pending or self.foreman.stopping():
+            return
+        if self.deaths >= DEATHS:
+            for doubt in list(self.pending.values()):
+                self.believe(doubt)
+            return
+        if self.prover is None:
+            self._begin_prover()
+        self._ask()
+        if self.trial is None:
+            self._try()
+
+    def _begin_prover(self) -> None:
+        self.ready, self.broken = False, set()
+        self.orders = os.path.join(self.foreman.options.out, "workers", f"orders-{self.foreman.incarnations + 1}.jsonl")
+        os.makedirs(os.path.dirname(self.orders), exist_ok=True)
+        with open(self.orders, "w", encoding="utf-8"):
+            pass  # an earlier run in the same folder may have left one
+        for doubt in self.pending.values():
+            if doubt.state == ASKED:
+                doubt.state, doubt.passes = "", 0
+        self.prover = self.foreman.begin(self.foreman.count, [], PROVER)
+        for batch in self.running:
+            self._order(self.foreman.todo(batch, None))
+
+    def _ask(self) -> None:
+        fresh: Dict[int, List[str]] = {}
+        for doubt in list(self.pending.values()):
+            if doubt.state:
+                continue
+            if not doubt.collecting:
+                fresh.setdefault(doubt.batch, []).append(doubt.case)
+                doubt.state = ASKED
+            elif self.ready and doubt.batch in self.broken:
+                self.believe(doubt)
+            elif self.ready:
+                doubt.state = PASSED
+        for batch, cases in fresh.items():
+            self._order(Todo(batch, None, cases, {}, True))
+
+    def ask(self, todo: Todo) -> None:
+        """Cases that are run where all files have been collected, for good."""
+        self.running.add(todo.batch)
+        if self.prover is None:
+            self._begin_prover()
+        else:
+            self._order(todo)
+
+    def _order(self, todo: Optional[Todo]) -> None:
+        with open(self.orders, "a", encoding="utf-8") as file:
+            file.write(json.dumps(todo) + "\n")
+
+    def _try(self) -> None:
+        """One file at a time, so that it has no other beside it; once the prover is through with it."""
+        waiting = {doubt.batch for doubt in self.pending.values() if doubt.state in ("", ASKED)}
+        for doubt in self.pending.values():
+            if doubt.state == PASSED and doubt.batch not in waiting:
+                mine = [one for one in self.pending.values() if one.batch == doubt.batch and one.state == PASSED]
+                for one in mine:
+                    one.state = TRIED
+                cases = [one.case for one in mine if not one.collecting]
+                todo = Todo(doubt.batch, None, cases, {}, True)
+                self.trial = self.foreman.begin(self.foreman.count + 1, [todo], TRIAL)
+                return
+
+    def heard(self, hand: Any, event: Event) -> None:
+        """What only a prover says."""
+        if hand is self.prover and event["e"] == "ready":
+            self.ready = True
+        elif hand is self.prover and event["e"] == "did":
+            self.running.discard(event["b"])
+        elif event["e"] == "lacking":
+            self._lacking(hand, event)
+
+    def _lacking(self, hand: Any, event: Event) -> None:
+        """A worker could not collect what was there before."""
+        doubts = [self.pending[case] for case in event["ids"] or () if case in self.pending]
+        if hand is self.trial:
+            for doubt in doubts:
+                self.lift(doubt)
+        elif hand is self.prover and doubts:
+            for doubt in doubts:
+                self.believe(doubt)
+        elif hand is not self.prover and self.foreman.plan.doubts and self.deaths < DEATHS:
+            self.apart.add(event["b"])
+            self.ask(Todo(event["b"], None, event["ids"], event["numbers"]))
+        else:
+            what = event["ids"][0] if event["ids"] else f"something in {event['f']}"
+            text = f"{what} was there before and is not collected now"
+            self.foreman.journal.write({"e": "problem", "text": text})
+
+    def ended(self, hand: Any, code: int) -> None:
+        """A prover or a trial is over. One that died settles nothing in favour of what it was at."""
+        if hand is self.trial:
+            self.trial = None
+            for doubt in [one for one in self.pending.values() if one.state == TRIED]:  # it was not seen to fail again
+                self.believe(doubt)
+        elif hand.role == PROVER:
+            self.prover = None
+            if not hand.through and not self.foreman.stopping():
+                self._lost(Crash(self.foreman.options.out, hand, code))
+
+    def _lost(self, crash: Crash) -> None:
+        hand, self.deaths = crash.hand, self.deaths + 1
+        if hand.case is not None and hand.case["id"] in self.pending:
+            self.believe(self.pending[hand.case["id"]])
+        elif hand.case is not None:
+            self.foreman.lost(crash)
+        else:
+            self.deaths = DEATHS  # it cannot even collect
+        if self.running and self.deaths >= DEATHS:
+            text = "a file that is collected only beside others could not be run: its worker died"
+            self.foreman.journal.write({"e": "problem", "text": text})
+            self.running = set()
+        elif self.running:
+            self._begin_prover()
+
+    def taken(self, todo: List[Todo]) -> List[Todo]:
+        """What no other than the prover can run goes to it; the rest is given back."""
+        if self.deaths >= DEATHS:
+            return todo
+        for one in todo:
+            if one.batch in self.apart:
+                self.ask(one)
+        return [one for one in todo if one.batch not in self.apart]
+
+    def dismiss(self) -> None:
+        """There will be no more: the prover may tear down, and a person is told what was found."""
+        if self.prover is not None:
+            self._order(None)
+        if self.lifted:
+            keep(self.foreman.session.config, [case.partition("::")[0] for case in self.lifted])
+            text = (
+                f"{len(self.lifted)} case(s) or file(s) fail unless other test files have been imported, as plain "
+                f"pytest does first; the first: {self.lifted[0]}. They were run so; the next run begins so"
+            )
+            self.foreman.journal.write({"e": "note", "text": text})
+
+    def show(self) -> None:
+        """The run is broken off: what is undecided is shown as it stands, and run again when it is gone on with."""
+        for doubt in self.pending.values():
+            for event in doubt.events:
+                self.foreman.replay({**event, "e": "result"}, False)
+        self.pending = {}
