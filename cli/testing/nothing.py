@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.testing.wish import Wish
+from domain.cases import SuiteReport
 from tasks.resolved import Resolved
 
 _PATTERNS = {
@@ -15,6 +16,13 @@ _PATTERNS = {
     "go": "*_test.go",
     "node": "files of tests, by node's own rules",
 }
+
+
+def found_none(suite: Mapping[str, Any], report: SuiteReport) -> bool:
+    """Whether a suite came to its end and found nothing: pytest that broke down before it looked says another thing."""
+    if report.attempts or report.deselected:
+        return False
+    return suite["framework"] != "pytest" or any("collected no case" in problem for problem in report.problems)
 
 
 def looked(found: Resolved, suite: Mapping[str, Any], wish: Wish) -> str:

@@ -139,10 +139,11 @@ class Session:
         verdict, aside = judged(report, self.found.name, self.found.quarantine)
         verdict = compared(verdict, planned, report)
         outcome, reasons = verdict.outcome, list(verdict.reasons)
-        if not (report.attempts or report.deselected or stopped or self.wish.selection):
-            from cli.testing.nothing import looked
+        if not report.attempts and not (stopped or self.wish.selection):
+            from cli.testing.nothing import found_none, looked
 
-            reasons.append(looked(self.found, suite, self.wish))
+            if found_none(suite, report):
+                reasons.append(looked(self.found, suite, self.wish))
         if job.coverage is not None and not stopped:
             said = coverage.verdict(suite, job.root, job.out, whole=report.complete)
             outcome, reasons = worst([outcome, said.outcome]), [*reasons, *said.reasons]

@@ -146,6 +146,12 @@ def test_the_page_shows_earlier_runs(project: Path, monkeypatch: pytest.MonkeyPa
     assert "Pass rate and duration of the last 2 runs" in (project.parent / "page.html").read_text()
 
 
+def test_where_pytest_broke_down_before_it_looked_nothing_is_said_of_where_it_looked(project: Path) -> None:
+    write(project, conftest="import nothing_of_that_name\n", test_a=GOOD)
+    code, told = result(project)
+    assert code == 2 and not any("looked at" in reason for reason in told["reasons"])
+
+
 # What is planted, and the exit codes that are honest about it.
 TRUST = {
     "a collection error": ({"test_a": GOOD, "test_b": "def broken(:\n"}, (), (1, 2)),
