@@ -14,9 +14,7 @@ from domain.cases import SuiteReport, judge
 from domain.impact import Stored
 from domain.spec import Suite
 from tasks.impact import Seen, Selection
-from tests.cli.test_test_command import project, result, tes
-
-__all__ = ["project"]
+from tests.cli.tes_driver import result, tes
 
 SHOP = "def price(n):\n    return n * 2\n\n\ndef tax(n):\n    return n / 10\n"
 TESTS = """
