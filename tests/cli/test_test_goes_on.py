@@ -97,12 +97,9 @@ def test_a_run_whose_process_was_killed_is_gone_on_with_and_its_failures_count(p
     stopped(project, by=signal.SIGKILL)
     code, told = result(project, "--cases")
     assert code == 1 and told["counts"]["failed"] == 2 and told["counts"]["passed"] == 2
-    assert {case["name"]: case["reused"] for case in told["cases"]} == {
-        "test_b": True,
-        "test_first": True,
-        "test_long": False,
-        "test_bad": False,
-    }
+    # The other worker may have had the time for test_bad, or not.
+    reused = {case["name"]: case["reused"] for case in told["cases"] if case["name"] != "test_bad"}
+    assert reused == {"test_b": True, "test_first": True, "test_long": False}
 
 
 def test_a_finished_run_reaches_the_records_by_itself(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
