@@ -209,8 +209,12 @@ class Doubts:
         """What only a prover says."""
         if hand is self.prover and event["e"] == "ready":
             self.ready = True
-        elif hand is self.prover and event["e"] == "did":
+        elif hand is self.prover and event["e"] == "did" and not event["proof"]:
             self.running.discard(event["b"])
+        elif hand is self.prover and event["e"] == "did":
+            for doubt in [self.pending[case] for case in event["ids"] if case in self.pending]:
+                if doubt.state == ASKED:  # asked, and nothing was said
+                    self.believe(doubt)
         elif event["e"] == "lacking":
             self._lacking(hand, event)
 

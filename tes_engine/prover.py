@@ -19,8 +19,7 @@ class Prover(Worker):
         self._collect_all()
         for one in self._ordered():
             self._do(one, None)
-            if not one.proof:
-                self.journal.write({"e": "did", "b": one.batch, "w": self.name})
+            self.journal.write({"e": "did", "b": one.batch, "ids": one.only, "proof": one.proof, "w": self.name})
 
     def _collect_all(self) -> None:
         self.recorder.proof = True

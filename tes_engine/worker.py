@@ -175,7 +175,8 @@ class Worker:
             self._lacks(one, None)
             return
         items = batch.items if one.group is None else batch.groups[one.group]
-        items = [item for item in items if name_of(item) not in self.plan.done]
+        if not one.proof:  # one whose first attempt passed may be asked about its second
+            items = [item for item in items if name_of(item) not in self.plan.done]
         if one.only is not None:
             wanted = set(one.only)
             items = [item for item in items if name_of(item) in wanted]

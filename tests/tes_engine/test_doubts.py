@@ -83,6 +83,27 @@ def test_what_fails_now_and_then_has_failed(project: Path, fails: str) -> None:
     assert run.code == 1 and "1 failed" in run.printed
 
 
+def test_a_repeated_case_that_fails_after_it_has_passed_has_failed(project: Path, tmp_path: Path) -> None:
+    write(
+        project,
+        {
+            "test_a.py": "def test_a(): pass\n",
+            "test_b.py": """
+                RUNS = []
+                def test_flaky():
+                    RUNS.append(1)
+                    assert len(RUNS) != 2
+                """,
+        },
+    )
+    (tmp_path / "repeat.json").write_text('{"test_b.py::test_flaky": 2}')
+
+    run = engine(project, "--repeat", str(tmp_path / "repeat.json"))
+
+    of_b = [(n, o) for case, n, o in run.attempts if case == "test_b.py::test_flaky"]
+    assert of_b == [(1, "passed"), (2, "failed"), (3, "passed")]
+
+
 def test_a_file_that_cannot_be_collected_at_first_only_is_an_error(project: Path) -> None:
     write(
         project,
