@@ -1,7 +1,7 @@
 """Run only what a change touches: is what must run selected, and what does it cost beside pytest-testmon?
 
     python benchmarks/impact.py mutants --python PY --source sqlparse=FOLDER:sqlparse:tests --source ...
-    python benchmarks/impact.py speed   --python PY [--rounds 5]
+    python benchmarks/impact.py speed   --python PY [--peer PY] [--rounds 5]
 
 `mutants`: small changes of a package in an unpacked source distribution (NAME=FOLDER:PACKAGE:TESTS[:TESTS]). Each is
 planned for, then the whole suite runs all the same; a case whose outcome changes and that was not selected is a miss.
@@ -9,7 +9,8 @@ A missed case is run once more by itself: where it then gives its old result, it
 in the same process, and is told apart. Mutants that do not end in time are replaced, and counted.
 
 `speed`: 1,000 generated tests; nothing changed, and one function changed; the whole command, medians, beside
-pytest-testmon and pytest in the same run. PY is in a virtual environment with both.
+pytest-testmon and pytest in the same run. PY is in a virtual environment with pytest, `--peer` in one like it with
+pytest-testmon: whoever uses the one does not load the other.
 """
 
 from __future__ import annotations
@@ -144,11 +145,16 @@ def generated(root: Path, files: int = 50, each: int = 20) -> None:
         (root / f"tests/test_{file}.py").write_text("\n".join(lines))
 
 
+def _as_people_have_it() -> dict[str, str]:
+    """The environment, in which compiled modules are kept: without, each run rewrites every test file anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def ours(python: Path, root: Path, home: Path) -> float:
     """The whole command, as a person types it."""
     words = [sys.executable, "-m", "cli.main", "test", str(root), "--changed"]
     environment = {
-        **os.environ,
+        **_as_people_have_it(),
         "TES_HOME": str(home),
         "VIRTUAL_ENV": str(python.parent.parent),
         "PYTHONPATH": str(ROOT),
@@ -160,30 +166,30 @@ def ours(python: Path, root: Path, home: Path) -> float:
 
 def pytest(python: Path, root: Path, *words: str) -> float:
     began = time.perf_counter()
-    subprocess.run([str(python), "-m", "pytest", "-q", *words], cwd=root, check=True,
+    subprocess.run([str(python), "-m", "pytest", "-q", *words], cwd=root, check=True, env=_as_people_have_it(),
                    stdout=subprocess.DEVNULL)  # fmt: skip
     return time.perf_counter() - began
 
 
-def speed(python: Path, rounds: int) -> dict[str, Any]:
+def speed(python: Path, peer: Path, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         mine, theirs, home = Path(scratch, "mine"), Path(scratch, "theirs"), Path(scratch, "home")
         for root in (mine, theirs):
             generated(root)
-        first = {"tes": ours(python, mine, home), "testmon": pytest(python, theirs, "--testmon")}
+        first = {"tes": ours(python, mine, home), "testmon": pytest(peer, theirs, "--testmon")}
         times: dict[str, list[float]] = {}
         for number in range(rounds):
             for name, took in (
                 ("tes, nothing changed", ours(python, mine, home)),
-                ("testmon, nothing changed", pytest(python, theirs, "--testmon")),
-                ("pytest", pytest(python, theirs, "-p", "no:testmon")),
+                ("testmon, nothing changed", pytest(peer, theirs, "--testmon")),
+                ("pytest", pytest(python, theirs)),
             ):
                 times.setdefault(name, []).append(took)
             for root in (mine, theirs):
                 file = root / f"shop/m{number}.py"
                 file.write_text(file.read_text().replace("total = 0", "total = int()", 1))  # a constant would fold
             times.setdefault("tes, one function changed", []).append(ours(python, mine, home))
-            times.setdefault("testmon, one function changed", []).append(pytest(python, theirs, "--testmon"))
+            times.setdefault("testmon, one function changed", []).append(pytest(peer, theirs, "--testmon"))
         medians = {name: round(statistics.median(found), 3) for name, found in times.items()}
         return {"first": first, "median_s": medians, "times_s": times,
                 "nothing": medians["tes, nothing changed"] / medians["testmon, nothing changed"],
@@ -195,6 +201,7 @@ def main() -> None:
     given = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     given.add_argument("what", choices=("mutants", "speed"))
     given.add_argument("--python", type=Path, default=Path(sys.executable))
+    given.add_argument("--peer", type=Path, help="the python that has pytest-testmon: ours need not load it")
     given.add_argument("--source", action="append", default=[], metavar="NAME=ROOT:PACKAGE:TESTS")
     given.add_argument("--count", type=int, default=67, help="mutants a project")
     given.add_argument("--rounds", type=int, default=5)
@@ -205,7 +212,7 @@ def main() -> None:
     result: dict[str, Any] = {"what": options.what, "machine": machine, "when": time.strftime("%Y-%m-%d")}
     path = options.out or ROOT / "benchmarks/results" / f"impact-{options.what}.json"
     if options.what == "speed":
-        result |= speed(options.python, options.rounds)
+        result |= speed(options.python, options.peer or options.python, options.rounds)
         print(json.dumps(result["median_s"], indent=2), f"nothing {result['nothing']:.2f}, one {result['one']:.2f}")
     with tempfile.TemporaryDirectory() as scratch:
         for source in options.source if options.what == "mutants" else ():

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.plugins_python import plugins_python  # noqa: F401 - a fixture
 from tests.components import COMPONENTS, missing
 
 ROOT = Path(__file__).resolve().parent.parent

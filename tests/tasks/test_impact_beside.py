@@ -4,7 +4,6 @@ tear-downs after the last. And where less was recorded than happened, the case r
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -228,9 +227,14 @@ def test_workers_that_are_processes_of_their_own_record_the_same(tmp_path: Path)
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("how", ["gate", "pytest-cov", "sys.monitoring"])
+COV = pytest.param("pytest-cov", marks=pytest.mark.requires("package-index"))
+
+
+@pytest.mark.parametrize("how", ["gate", COV, "sys.monitoring"])
 @pytest.mark.parametrize("start", ["fork", "process"])
-def test_coverage_measured_beside_takes_nothing_away(tmp_path: Path, how: str, start: str) -> None:
+def test_coverage_measured_beside_takes_nothing_away(
+    tmp_path: Path, how: str, start: str, request: pytest.FixtureRequest
+) -> None:
     """Nor does recording take anything from it."""
     files = {
         "shop.py": "def one(): return 1\ndef two(): return 2\n",
@@ -240,9 +244,9 @@ def test_coverage_measured_beside_takes_nothing_away(tmp_path: Path, how: str, s
     made = Project.made(tmp_path, files, options={"start": start})
     data = made.root / ".coverage"
     if how == "pytest-cov":
-        if importlib.util.find_spec("pytest_cov") is None:
-            made.python = os.environ.get("PLUGINS_PYTHON") or pytest.skip("PLUGINS_PYTHON names none with pytest-cov")
-        made.words = ("--cov=shop", "--cov-report=")
+        made.python = request.getfixturevalue("plugins_python")
+        made.environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the others would start processes of their own
+        made.words = ("-p", "pytest_cov", "--cov=shop", "--cov-report=")
     else:
         (tmp_path / "coveragerc").write_text("[run]\nsource = .\nparallel = true\n")
         made.options["coverage"] = tmp_path / "coveragerc"

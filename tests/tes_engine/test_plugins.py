@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tes_engine.driver import Run, engine, environment, write
 
-REQUIREMENTS = Path(__file__).parent / "requirements-plugins.txt"
 pytestmark = pytest.mark.requires("package-index")
 OFF = ("-p", "no:randomly")
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An interpreter with the plugins."""
-    folder = tmp_path_factory.mktemp("plugins") / "venv"
-    made = str(folder / "bin" / "python")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        made,
-        "install",
-        "-qq",
-        "--no-compile",
-        "--requirement",
-        REQUIREMENTS,
-    ]
-    subprocess.run(pip, check=True, stdout=subprocess.DEVNULL)
-    return made
+@pytest.fixture
+def python(plugins_python: str) -> str:
+    return plugins_python
 
 
 def under_plain(root: Path, python: str, *arguments: str) -> str:
