@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .crash import Crash
 from .journal import Event
@@ -53,6 +53,7 @@ class Doubts:
         self.foreman = foreman
         self.pending: Dict[str, Doubt] = {}
         self.settled: Dict[str, Event] = {}
+        self.heard_of: Set[Tuple[str, int]] = set()
         self.confirmed: Dict[int, int] = {}
         self.lifted: List[str] = []
         self.apart: Set[int] = set()  # batches that not every worker can collect
@@ -72,6 +73,9 @@ class Doubts:
     def raised(self, event: Event) -> None:
         """A worker's case or file has failed."""
         case, batch = event["id"], event["b"]
+        if (case, event["n"]) in self.heard_of:
+            return  # its worker died, and another ran the attempt again
+        self.heard_of.add((case, event["n"]))
         if "collect" in event:
             self.apart.add(batch)
         if case in self.settled and self.settled[case] is not LIFTED:
@@ -82,6 +86,7 @@ class Doubts:
             self._believe_one(event)
         else:
             self.pending.setdefault(case, Doubt(event)).events.append(event)
+            self.foreman.plan.done.add(case)  # nobody runs it again but the prover
 
     def proved(self, hand: Any, event: Event) -> None:
         """The prover's word on a case, or that of a trial."""
@@ -111,10 +116,14 @@ class Doubts:
 
     def believe(self, doubt: Doubt) -> None:
         """The failure stands."""
-        del self.pending[doubt.case]
+        self._decided(doubt)
         self.settled[doubt.case] = {}
         for event in doubt.events:
             self._believe_one(event)
+
+    def _decided(self, doubt: Doubt) -> None:
+        del self.pending[doubt.case]
+        self.foreman.plan.done.discard(doubt.case)  # it may have another attempt
 
     def _believe_one(self, event: Event) -> None:
         event = {**event, "e": "result"}
@@ -123,7 +132,7 @@ class Doubts:
 
     def lift(self, doubt: Doubt) -> None:
         """It failed for want of other files. What counts is how it went where they were."""
-        del self.pending[doubt.case]
+        self._decided(doubt)
         self.mixed.add(doubt.batch)
         self.lifted.append(doubt.case)
         if doubt.collecting:

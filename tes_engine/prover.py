@@ -33,6 +33,8 @@ class Prover(Worker):
             found = {"f": file_of(self._node(one.batch)), "n": len(self.batches[one.batch].items)}
             # Its number of cases may differ from what another worker found: this one has the last word.
             self.journal.write({"e": "file", "s": 0.0, "w": self.name, "b": one.batch, "whole": True, **found})
+        # Whatever it took for done when it began: what it is told by name is to be run.
+        self.plan.done.difference_update(one.only or ())
         cases = [name_of(item) for item in self.batches[one.batch].items] if one.only is None else one.only
         super()._do(one._replace(only=cases), following)
 

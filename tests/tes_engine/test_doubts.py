@@ -83,6 +83,35 @@ def test_what_fails_now_and_then_has_failed(project: Path, fails: str) -> None:
     assert run.code == 1 and "1 failed" in run.printed
 
 
+@pytest.mark.parametrize("retries", ["0", "1"])
+def test_a_doubted_case_is_not_run_again_when_its_worker_dies_after_it(project: Path, retries: str) -> None:
+    """Each attempt has one result, however often its group was begun."""
+    write(
+        project,
+        {
+            "test_a.py": "import time\ndef test_a(): time.sleep(1)\n",
+            "test_b.py": """
+                import os, pathlib, time
+                class TestTogether:
+                    @classmethod
+                    def setup_class(cls): pass
+                    def test_bad(self): assert 0
+                    def test_deadly(self):
+                        if not pathlib.Path("seen").exists():
+                            pathlib.Path("seen").write_text("")
+                            os.kill(os.getpid(), 9)
+                """,
+        },
+    )
+
+    run = engine(project, "--retries", retries)
+
+    of_b = [(case.rpartition("::")[2], n, o) for case, n, o in run.attempts if case.startswith("test_b")]
+    again = [("test_bad", 2, "failed")] if retries == "1" else []
+    assert of_b == [("test_bad", 1, "failed"), *again, ("test_deadly", 1, "crashed"), ("test_deadly", 2, "passed")]
+    assert run.code == 1 and "1 failed" in run.printed
+
+
 def test_a_repeated_case_that_fails_after_it_has_passed_has_failed(project: Path, tmp_path: Path) -> None:
     write(
         project,
