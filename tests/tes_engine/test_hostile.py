@@ -96,7 +96,7 @@ def test_where_the_journal_cannot_be_made_it_says_so(project: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("name", ["gw0-1", "main"])
+@pytest.mark.parametrize("name", ["gw", "main"])
 def test_a_full_disk_ends_the_run_and_is_no_fault_of_a_case(project: Path, name: str) -> None:
     write(project, {"test_a.py": MANY})
     folder = project.parent / "out" / "journal"
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_run_and_is_no_fault_of_a_case(project: Path, name:
         def pytest_collection(session):
             where = {str(folder)!r}
             for one in os.listdir("/proc/self/fd"):
-                if os.path.realpath("/proc/self/fd/" + one) == os.path.join(where, "{name}.jsonl"):
+                if os.path.realpath("/proc/self/fd/" + one).startswith(os.path.join(where, "{name}")):
                     os.dup2(os.open("/dev/full", os.O_WRONLY), int(one))
         def pytest_runtest_setup(item): pytest_collection(item.session)
         """
