@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tarfile
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from tasks.archive import unpack
 
 TOOLS = ("pytest==9.2.0", "pytest-xdist==3.8.0", "hypothesis==6.170.17", "trio==0.35.0", "pretend==1.0.9",
          "cloudpickle==3.1.3", "tomli_w==1.2.0", "pyyaml==6.0.4", "freezegun==1.5.5")  # fmt: skip
@@ -97,11 +99,10 @@ def _unpacked(python: Path, cache: Path, project: Project) -> Path:
     if not folder.exists():
         archives = cache / "archives" / project.requirement
         _pip(python, "download", "--no-deps", "--no-binary", ":all:", "-d", str(archives), project.requirement)
-        with tarfile.open(next(archives.glob("*.tar.gz"))) as archive:
-            archive.extractall(cache / "unpacked", filter="data")
-            top = archive.getnames()[0].partition("/")[0]
+        shutil.rmtree(cache / "unpacked" / project.requirement, ignore_errors=True)  # of a run that was broken off
+        top = unpack(next(archives.glob("*.tar.gz")), cache / "unpacked" / project.requirement)
         folder.parent.mkdir(exist_ok=True)
-        (cache / "unpacked" / top).rename(folder)
+        top.rename(folder)
     if project.settings:
         (folder / "tes.yaml").write_text(project.settings)
     return folder

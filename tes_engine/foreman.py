@@ -95,14 +95,19 @@ class Foreman:
                 if todo and not (todo := self.doubts.taken(todo)):
                     continue
             if not todo and not self.board.any_open():
+                if self.missing():
+                    self._give_up("cases stay without a result")
                 return
             if self.fruitless > FRUITLESS or sweeps >= SWEEPS and not todo:
-                self.ended_early = "the run is given up: workers die without a result"
-                self.journal.write({"e": "problem", "text": self.ended_early})
+                self._give_up("workers die without a result")
                 return
             share = max(1, min(self.count, len(todo)))
             for number in range(share):
                 self.begin(number, todo[number::share])
+
+    def _give_up(self, why: str) -> None:
+        self.ended_early = f"the run is given up: {why}"
+        self.journal.write({"e": "problem", "text": self.ended_early})
 
     def _wait_while(self, at_work: Callable[[], bool]) -> None:
         while at_work():
