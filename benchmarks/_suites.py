@@ -3,9 +3,9 @@ virtual environment that holds them all."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
