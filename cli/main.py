@@ -370,5 +370,14 @@ def main(argv: Sequence[str] | None = None, *, launched: bool = False) -> int:
         return EXIT_BROKEN
 
 
+def command() -> None:
+    """The command `tes`: ends the process with the exit code of `main`."""
+    from tes_engine.leaving import leave
+
+    code = main()
+    leave(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from cli.testing.debugger import OPTIONS, asked, debug
@@ -22,6 +24,7 @@ from tasks.suite_run import COUNTS
 
 if TYPE_CHECKING:
     from cli.testing.screen import Display
+    from tasks.impact import Selection
     from tasks.resident import Warm
 
 EXIT_INTERRUPTED = 130
@@ -118,26 +121,37 @@ def _remember(result: Result) -> None:
     """After the person has seen it: for the next run, and for the records."""
     from cli.testing.progress import told
     from tasks.absorb import in_background, wanted
+    from tasks.impact_store import turn
 
     bad: dict[str, list[str]] = {}
+    recorded = []
     for tested in result.suites:
         if tested.report is not None:
             from tasks.suite_result import bad as found
 
             bad[tested.suite["name"]] = [str(attempt.case) for attempt in found(tested.report)]
             if tested.planned is not None:
-                from pathlib import Path
-
-                from tasks.impact import absorb
-
-                absorb(Path(tested.out), tested.planned)
+                recorded.append((tested.out, tested.planned))
     numbers = {name: sum(tested.numbers[name] for tested in result.suites) for name in COUNTS}
     last_run.write(result.entry.root, result.entry.state, told(numbers), bad, result.entry.folder)
     if wanted():
         result.entry.say()
-        in_background()
     else:
         result.entry.forget()
+    turns = [turn(store) for store in {planned.store for _, planned in recorded}]
+    in_background((lambda: _take_in(recorded)) if recorded else None)
+    for handle in turns:
+        os.close(handle)
+
+
+def _take_in(recorded: Sequence[tuple[str, Selection]]) -> None:
+    """What the cases were seen to do."""
+    from pathlib import Path
+
+    from tasks.impact import absorb
+
+    for out, planned in recorded:
+        absorb(Path(out), planned)
 
 
 def _report(result: Result, given: argparse.Namespace) -> None:

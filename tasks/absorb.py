@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 from tasks import spool
@@ -25,13 +26,13 @@ def wanted() -> bool:
     return os.environ.get("TES_RECORD", "1").lower() not in ("0", "false", "no", "off")
 
 
-def in_background() -> None:
-    """Records what waits, in a process that nobody waits for. Returns at once.
+def in_background(first: Callable[[], None] | None = None) -> None:
+    """Does what is to be done `first`, and records what waits, in a process that nobody waits for. Returns at once.
 
     A fork and not a new interpreter: everything that reads reports is imported already. Must not be called with
     threads running.
     """
-    if not wanted():
+    if first is None and not wanted():
         return
     with suppress(OSError):  # nobody reads it any more
         sys.stdout.flush()
@@ -43,7 +44,6 @@ def in_background() -> None:
     try:
         os.setsid()
         if os.fork() == 0:  # nobody's child any more, so that it leaves no zombie
-            os.nice(NICE)
             log = os.open(
                 os.path.join(home(), "absorb.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
             )
@@ -51,6 +51,9 @@ def in_background() -> None:
             for descriptor, number in ((nothing, 0), (log, 1), (log, 2)):
                 os.dup2(descriptor, number)
             gc.freeze()
+            if first is not None:
+                first()
+            os.nice(NICE)
             absorb()
         code = 0
     except BaseException:

@@ -122,6 +122,7 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
     git does not know it. Where nothing changed this takes some ten milliseconds for a thousand cases.
     """
     root, at = root.resolve(), time.time_ns()
+    store.settled(path)
     known = store.reading(path)
     facts = {} if known is None else store.meta(known)
     others: dict[str, project.Stamp] | None = {} if facts.get("watches", True) else None

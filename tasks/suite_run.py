@@ -23,6 +23,7 @@ from toolchain.engine_argv import BOOT, suite_argv
 
 if TYPE_CHECKING:
     from domain.cases import SuiteReport
+    from tasks.ahead import Ahead
     from tasks.resident import Engine, Place, Warm
     from toolchain.runners import RunRequest
 
@@ -139,12 +140,14 @@ def run(
     meanwhile: Callable[[], None] = lambda: None,
     every: float = LOOK_S,
     warm: Warm | None = None,
+    ahead: Ahead | None = None,
 ) -> Ended:
     """Starts a round and waits for its end. `meanwhile` is called once it has started: the place for slow imports.
 
     `tell` gets what is new in the journal, also when that is nothing, `every` so many seconds. Ctrl-C, SIGTERM and
     SIGHUP stop the suite, which keeps what it has; the second of them kills it. MissingTool or ToolError when it cannot
-    be started. With `warm`, an engine that has its libraries already is taken where there is one.
+    be started. With `warm`, an engine that has its libraries already is taken where there is one; with `ahead`, the one
+    that was started in advance.
     """
     start = light(job) or composed(job)
     if start.argv[1:2] != [BOOT] or job.coverage is not None:
@@ -154,7 +157,7 @@ def run(
     tail = Tail(os.path.join(job.out, "journal"))
     with _listening() as heard:
         began = time.monotonic()
-        process = _spawn(job, start, warm)
+        process = _spawn(job, start, warm, ahead)
         heard.ends = getattr(process, "ends", None)
         try:
             meanwhile()
@@ -186,7 +189,9 @@ def _place(job: Job, start: Start) -> Place:
     return Place(start.argv[0], start.cwd, tuple(sorted(environment.items())))
 
 
-def _spawn(job: Job, start: Start, warm: Warm | None = None) -> subprocess.Popen[bytes] | Engine:
+def _spawn(
+    job: Job, start: Start, warm: Warm | None = None, ahead: Ahead | None = None
+) -> subprocess.Popen[bytes] | Engine:
     try:
         for folder in (job.out, *start.folders, *map(os.path.dirname, filter(None, (*start.files, start.report)))):
             os.makedirs(folder, exist_ok=True)
@@ -197,6 +202,9 @@ def _spawn(job: Job, start: Start, warm: Warm | None = None) -> subprocess.Popen
         raise ToolError(
             f"{job.out} cannot be written: {error.strerror}", fix="set TES_HOME to another folder"
         ) from error
+    environment = {**job.environment, **start.environment}
+    if ahead is not None and (process := ahead.go(start.argv, start.cwd, environment)) is not None:
+        return process
     executable = start.argv[0]
     with open(os.path.join(job.out, "stdout.log"), "wb") as out, open(os.path.join(job.out, "stderr.log"), "wb") as err:
         if warm is not None:
@@ -207,7 +215,7 @@ def _spawn(job: Job, start: Start, warm: Warm | None = None) -> subprocess.Popen
             return subprocess.Popen(
                 start.argv,
                 cwd=start.cwd,
-                env={**job.environment, **start.environment},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

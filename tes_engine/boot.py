@@ -34,4 +34,6 @@ if __name__ == "__main__":
         del sys.path[0]
         sys.exit(load("resident").serve())
     sys.path[0] = os.getcwd()
+    if sys.argv[1:] == ["--ahead"]:
+        sys.argv[1:] = load("ahead").words()
     sys.exit(load("main").main(sys.argv[1:]))

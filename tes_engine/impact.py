@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 import pytest
@@ -46,14 +47,15 @@ class Recorder:
         self.scopes: Dict[int, Tuple[Any, int]] = {}
         self.scope_bags: Dict[int, Bag] = {}
         self.pending = Bag()
-        self.running = self.started = self.ran = False
+        self.running = self.started = self.ran = self.tracking = False
         self.processes = impact_beside.Processes()
         tracker: Any = trace.Tracker
         self.tracker: Any = tracker(self.number) if trace.NAME == "monitoring" else tracker()
 
     def close(self) -> None:
         """Stops looking."""
-        self.tracker.stop()
+        if self.tracking:
+            self.tracker.stop()
         impact_audit.listen(None)
 
     def end(self) -> None:
@@ -69,6 +71,13 @@ class Recorder:
         beside = bag if beside is None else beside
         if beside is self.session and self.ran:
             beside = self.pending  # what threads do between two cases is the next one's: they are not everybody's
+        if self.tracking:
+            self._tracked(bag, beside)
+        self._inside(beside, impact_beside.others())
+        if self.processes.any():
+            beside.anything = True
+
+    def _tracked(self, bag: Bag, beside: Bag) -> None:
         taken, apart = self.tracker.take()
         self._take(bag, taken)
         if apart:
@@ -78,9 +87,6 @@ class Recorder:
             bag.apart = True
         if self.tracker.lost():
             bag.doubt = bag.doubt or "somebody else's tracer took the place of ours"
-        self._inside(beside, impact_beside.others())
-        if self.processes.any():
-            beside.anything = True
 
     def _take(self, bag: Bag, taken: Any) -> None:
         if trace.NAME == "profile":
@@ -165,17 +171,33 @@ class Recorder:
         self.start()
 
     def start(self) -> None:
-        """Looks from now on."""
+        """Looks from now on. Functions are looked at as soon as there are some of the project's: until then that would
+        be pytest's own, which is most of what a run of few cases does."""
         if self.started:
             return
         self.started = True
+        impact_audit.listen(self)
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
             path = self.path(file) if isinstance(file, str) and file.endswith(".py") else None
             if path is not None:
                 self.session.codes.add(self.codes.whole(path))
+                self.track()
+
+    def track(self) -> None:
+        """Looks at functions from now on."""
+        if self.tracking:
+            return
+        self.tracking = True
+        if threading.current_thread() is not threading.main_thread():
+            self.session.doubt = "a thread imported the project before anything else did"
         self.tracker.start()
-        impact_audit.listen(self)
+
+    def executes(self, code: Any) -> None:
+        """A module is about to run: no function of the project is there before one of its modules has."""
+        name = getattr(code, "co_filename", "<")
+        if name[:1] != "<" and self.path(name) is not None:
+            self.track()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:

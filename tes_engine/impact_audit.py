@@ -20,6 +20,7 @@ _PROCESS = frozenset(
 _LISTS = frozenset(("os.listdir", "os.scandir"))
 _LOADS = frozenset(("sqlite3.connect", "ctypes.dlopen"))
 _READS = frozenset((*_LISTS, *_LOADS, "open"))
+_HEARD = _READS | _PROCESS | {"socket.connect", "exec"}
 _BYTECODE = "<bytecode>"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _NEAR = ("127.", "::1", "localhost")
@@ -42,13 +43,15 @@ def listen(recorder: Optional[Recorder]) -> None:
 
 
 def _hear(event: str, args: Tuple[Any, ...]) -> None:
-    if event not in _READS and event not in _PROCESS and event != "socket.connect":
+    if event not in _HEARD:
         return
     recorder = _listener
     if recorder is None:
         return
     try:
-        if event in _READS:
+        if event == "exec":
+            recorder.executes(args[0])
+        elif event in _READS:
             _read(recorder, event, args)
         elif event == "socket.connect":
             _connects(recorder, args[1])

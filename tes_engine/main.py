@@ -14,6 +14,7 @@ import traceback
 from typing import Any, List
 
 from .journal import NO_JOURNAL, Journal, read_from
+from .leaving import leave
 from .options import parse
 
 NO_PYTEST = 69
@@ -24,7 +25,8 @@ INTERRUPTED = 2
 
 
 def main(argv: List[str]) -> int:
-    """Runs pytest with the engine's plugins. Returns pytest's exit code, or NO_PYTEST, NO_JOURNAL or BUSY."""
+    """Runs pytest with the engine's plugins. Ends the process where that is safe, else returns: pytest's exit code, or
+    NO_PYTEST, NO_JOURNAL or BUSY."""
     options = parse(argv)
     options.environment = dict(os.environ)
     try:
@@ -69,6 +71,7 @@ def main(argv: List[str]) -> int:
             journal.write({"e": "end", "exit": code, **controller.totals(), "t": time.time()})
         except OSError as error:
             code = _no_journal(error)
+    leave(code, options.out)
     return code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from .gather import file_of
 from .worker import Plan
@@ -27,6 +27,9 @@ def make_plan(
     known = _by_file(read(options.durations) or {})
     files = [file_of(node) for node in nodes]
     seconds = [known.get(file, {}) for file in files]
+    select = read(options.select)
+    if select is not None and items is None:
+        seconds = _chosen(seconds, files, set(select))
     if items is None:
         expected = [sum(of.values()) or _size(node) for of, node in zip(seconds, nodes)]
     else:
@@ -37,7 +40,6 @@ def make_plan(
     if not keep_order:
         order.sort(key=lambda batch: (-expected[batch], batch))
     dominating = {b for b, of in enumerate(seconds) if of and not keep_order and expected[b] > total / workers / 2}
-    select = read(options.select)
     return Plan(
         nodes=nodes,
         items=items,
@@ -66,6 +68,12 @@ def _by_file(durations: Dict[str, float]) -> Dict[str, Dict[str, float]]:
     for node, seconds in durations.items():
         found.setdefault(node.partition("::")[0], {})[node] = seconds
     return found
+
+
+def _chosen(seconds: List[Dict[str, float]], files: List[str], select: Set[str]) -> List[Dict[str, float]]:
+    """Without the cases that are not to run; what it costs to collect a file is paid for any of them."""
+    return [of if file in select else {name: cost for name, cost in of.items() if name in select or name == file}
+            for of, file in zip(seconds, files)]  # fmt: skip
 
 
 def _size(node: Any) -> float:

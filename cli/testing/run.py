@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cli.testing.progress import Progress
     from cli.testing.screen import Display
     from domain.cases import SetAside, SuiteReport
+    from tasks.ahead import Ahead
     from tasks.resident import Warm
     from tasks.impact import Selection
 
@@ -78,6 +79,7 @@ class Session:
         self.display: Display | None = None
         self.entry = spool.new(found.name, found.project, python.path)
         self.began = time.monotonic()
+        self.ahead: Ahead | None = None
 
     def go(self) -> Result:
         """All suites that are wanted, to their end or until a person stops them."""
@@ -98,6 +100,7 @@ class Session:
             self.entry.forget()
             raise
         finally:
+            self._dismiss()
             if self.display is not None:
                 self.display.end()
         return self._result(done, stopped)
@@ -110,6 +113,7 @@ class Session:
         if planned is not None and planned.run == ():
             from cli.testing.unchanged import quoted
 
+            self._dismiss()
             self.shown()
             return quoted(suite, planned), None
         history = case_times.path(self.found.project, name)
@@ -221,6 +225,11 @@ class Session:
         """What a change can affect; None where that was not asked for, or only pytest's own cases could tell."""
         if suite["framework"] != "pytest" or not (self.wish.changed or self._remembers_all()):
             return None
+        if self.warm is None and suite["coverage"] is None:
+            from tasks.ahead import Ahead
+
+            out = os.path.join(self.entry.folder, suite["name"])
+            self.ahead = Ahead(self.python.path, self.found.project, self._environment(suite), out)
         from pathlib import Path
 
         from tasks.impact import conditions, plan, store_path, whole
@@ -244,9 +253,16 @@ class Session:
         if watch is None:
             ended = run(job, lambda _: None)
         else:
-            ended = run(job, watch.tell, watch.prepare, warm=self.warm)
+            ended = run(job, watch.tell, watch.prepare, warm=self.warm, ahead=self.ahead)
+            self._dismiss()
         self.entry.suites[job.suite["name"]].append(ended)
         return ended
+
+    def _dismiss(self) -> None:
+        """The engine that was started in advance is not needed, unless it is at work already."""
+        ahead, self.ahead = self.ahead, None
+        if ahead is not None:
+            ahead.dismiss()
 
     def shown(self) -> Display:
         """The display, made when it is first needed: after the engine has started."""
