@@ -169,11 +169,15 @@ class Board:
             self._put(batch, row._replace(state=state, high=groups, digest=digest, collecting=seconds))
             return True
 
-    def claim(self, worker: int, batch: int) -> Optional[int]:
+    def claim(self, worker: int, batch: int, ran: Optional[Tuple[float, float]] = None) -> Optional[int]:
         """The next group of a collected batch, in the worker's hands now: from the front for its owner, else from the
-        back; None when none is left."""
+        back; None when none is left. `ran`: the seconds that the last one took, all of it and the longest set-up, which
+        tell others whether helping is worth its cost."""
         with self.locked():
             row = self.row(batch)
+            if ran is not None:
+                row = row._replace(spent=row.spent + ran[0], ran=row.ran + 1, setup=max(row.setup, ran[1]))
+                self._put(batch, row)
             if row.left <= 0:
                 if row.state != SPENT and row.collected:
                     self._put(batch, row._replace(state=SPENT))
@@ -192,12 +196,6 @@ class Board:
         if row.left <= 0:
             return None
         return row.low if row.owner == worker else row.high - 1
-
-    def ran(self, batch: int, seconds: float, setup: float) -> None:
-        """A group is done; what it took tells others whether helping is worth its cost."""
-        with self.locked():
-            row = self.row(batch)
-            self._put(batch, row._replace(spent=row.spent + seconds, ran=row.ran + 1, setup=max(row.setup, setup)))
 
     def abandon(self, worker: int) -> Tuple[Slot, List[int]]:
         """A worker is dead: its batches are open again, their claimed groups stay claimed. Returns what it had in its

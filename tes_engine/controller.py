@@ -23,6 +23,7 @@ from .options import processors
 from .plugins import runners, tell_dropped, whose
 from .plan import make_plan, read
 from .recorder import Recorder
+from .sooner import sooner
 from .surface import DISTRIBUTION, Ignored
 from .worker import Plan, chosen, collecting
 
@@ -57,6 +58,7 @@ class Controller:
             self.journal.write({"e": "problem", "text": f"the option {passive[0]} runs no case that could be judged"})
         else:
             session.perform_collect = self.collect
+            sooner(session)
 
     def pytest_collectreport(self, report: Any) -> None:
         if self.recorder is not None and not (self.foreman is not None and self.foreman.replaying):

@@ -156,11 +156,12 @@ class Worker:
         if batch is None:
             self.helped.add(number)
             return
+        ran: Optional[Tuple[float, float]] = None
         while not self.board.stopped and getppid() == self.parent:
-            group = self.board.claim(self.number, number)
+            group = self.board.claim(self.number, number, ran)
             if group is None:
                 break
-            self._run_group(number, batch, batch.groups[group], {})
+            ran = self._run_group(number, batch, batch.groups[group], {})
             self.board.put_down(self.number)
         if self.board.row(number).left == 0:
             self.batches.pop(number, None)
@@ -235,16 +236,17 @@ class Worker:
         tell_dropped(self.config, self.journal, before, items, self.recorder.deselected)
         return items
 
-    def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> None:
+    def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> Tuple[float, float]:
+        """The seconds that it took, and those of its longest set-up."""
         items = [item for item in group if name_of(item) not in self.plan.done]
-        began, setup = clock.perf_counter(), 0.0
+        began = clock.perf_counter()
 
         def following() -> Any:
             ahead = self.board.peek(self.number, number)
             return batch.groups[ahead][0] if ahead is not None else self._upcoming()
 
         setup = self._run_items(number, items, numbers, following)
-        self.board.ran(number, clock.perf_counter() - began, setup)
+        return clock.perf_counter() - began, setup
 
     def _upcoming(self) -> Any:
         """The node that this worker would go on with now, for the sake of fixtures that live longer than a file."""
