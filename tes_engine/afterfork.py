@@ -36,12 +36,24 @@ def apart(config: Any, options: Any) -> None:
         config.option.maxfail = 0
 
 
+class _Mute:
+    """A terminal that nobody sees."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("pytest_"):
+            raise AttributeError(name)
+        return lambda *words, **more: None
+
+
 def silence(config: Any) -> None:
     """Nobody but the parent reports."""
     manager = config.pluginmanager
     reporter = manager.get_plugin("terminalreporter")
     if reporter is not None:
         manager.unregister(reporter)
+    if getattr(config.option, "hypothesis_show_statistics", False):
+        # Its plugin keeps what it has to tell only where there is a terminal to tell it to: the parent's, in our case.
+        manager.register(_Mute(), "terminalreporter")
     for plugin in list(manager.get_plugins()):
         if type(plugin).__module__ in _REPORTERS:
             manager.unregister(plugin)

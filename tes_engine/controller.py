@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, List, Optional
+from typing import Any, Iterator, List, Optional
 
 import pytest
 from _pytest import mark
@@ -23,7 +23,7 @@ from .options import processors
 from .plugins import runners, tell_dropped, whose
 from .plan import make_plan, read
 from .recorder import Recorder
-from .sooner import sooner
+from .sooner import sooner, summary
 from .surface import DISTRIBUTION, Ignored
 from .worker import Plan, chosen, collecting
 
@@ -202,6 +202,13 @@ class Controller:
             self.journal.write(
                 {"e": "problem", "text": f"{len(lost)} chosen case(s) are not there, the first: {lost[0]}"}
             )
+
+    @pytest.hookimpl(tryfirst=True, hookwrapper=True)
+    def pytest_sessionfinish(self, session: Any) -> Iterator[None]:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            summary(session.config, reporter)
+        yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> Any:

@@ -10,12 +10,17 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
+from _pytest.reports import TestReport
+
 from .batch import name_of
 from .clock import clock
 from .journal import Event, Journal
 
 TEXT = 64 * 1024
 """Characters of a message or of captured output that are kept: half from the beginning, half from the end."""
+
+
+_USUAL = vars(TestReport("", ("", None, ""), {}, "passed", None, "call")).keys()
 
 
 def cut(text: str) -> str:
@@ -116,10 +121,10 @@ class Recorder:
             "ln": (item.location[1] or 0) + 1,
         }
         event.update(texts(status, reports))
-        plain = status == "passed" and not self.verbatim and not any(r.sections or r.user_properties for r in reports)
+        plain = status == "passed" and not self.verbatim and not any(map(_says_more, reports))
         if not plain:
             serialize = self.config.hook.pytest_report_to_serializable
-            kept = [r for r in reports if self.verbatim or r.outcome != "passed" or r.when == "call"]
+            kept = [r for r in reports if self.verbatim or r.outcome != "passed" or r.when == "call" or _says_more(r)]
             event["reports"] = [serialize(config=self.config, report=report) for report in kept]
         return event
 
@@ -214,6 +219,11 @@ class Recorder:
     def pytest_deselected(self, items: List[Any]) -> None:
         self.deselected += items
         self.journal.write({"e": "deselected", "k": len(items), "w": self.worker, "b": self.batch})
+
+
+def _says_more(report: Any) -> bool:
+    """Whether there is more in it than that a phase passed: output, properties, what a plugin keeps in it for later."""
+    return bool(report.sections or report.user_properties or vars(report).keys() - _USUAL)
 
 
 def wants_every_report(config: Any) -> bool:

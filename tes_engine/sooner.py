@@ -6,6 +6,7 @@ gives, is put in place only where pytest has what it stands for, and concerns no
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 from typing import Any, Callable, Dict, Tuple
 
@@ -24,7 +25,7 @@ def sooner(session: Any) -> None:
 
 
 def _hooks(session: Any) -> Callable[[Any], Any]:
-    """The hooks that concern a path depend on the plugins and conftests that are known: pytest asks ten times a case."""
+    """The hooks that concern a path depend on the plugins and conftests that are known: pytest asks for each hook."""
     plain, manager = session.gethookproxy, session.config.pluginmanager
     names, conftests = getattr(manager, "_name2plugin", None), getattr(manager, "_conftest_plugins", None)
     if names is None or conftests is None:
@@ -66,3 +67,17 @@ def _places(plain: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return known[function]
 
     return getfslineno
+
+
+def summary(config: Any, reporter: Any) -> None:
+    """To ask whether it wrote anything, hypothesis' plugin imports all of hypothesis: a sixth of a second. In a process
+    that has not imported it, it has written nothing. Where a report has something for it, it is asked."""
+    plugin = sys.modules.get("_hypothesis_pytestplugin")
+    if plugin is None or "hypothesis" in sys.modules or getattr(config.option, "hypothesis_show_statistics", True):
+        return
+    keys = {value for name, value in vars(plugin).items() if name.endswith("_KEY")}
+    reports = (report for reports in reporter.stats.values() for report in reports)
+    if not any(keys & vars(report).keys() for report in reports if hasattr(report, "__dict__")):
+        hook = config.hook.pytest_terminal_summary
+        others = config.pluginmanager.subset_hook_caller(hook.name, [plugin])
+        config.hook.pytest_terminal_summary = others

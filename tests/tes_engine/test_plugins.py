@@ -135,6 +135,32 @@ def test_hypothesis_finds_what_it_finds(project: Path, python: str) -> None:
     assert "n=100" in bad["out"]
 
 
+PROPERTY = """
+    from hypothesis import given, strategies as st
+    @given(st.integers())
+    def test_good(n): assert n + 0 == n
+    """
+LOADED = """
+    import os, sys
+    def pytest_unconfigure(config):
+        if "PYTEST_XDIST_WORKER" not in os.environ:
+            with open("loaded", "w") as file: file.write(str("hypothesis" in sys.modules))
+    """
+
+
+def test_hypothesis_is_not_imported_only_to_ask_it(project: Path, python: str) -> None:
+    write(project, {"test_a.py": PROPERTY, "conftest.py": LOADED})
+    assert run(project, python, *OFF, options=("--collect", "parallel")).code == 0
+    assert (project / "loaded").read_text() == "False"
+
+
+def test_hypothesis_statistics_of_all_workers_are_told(project: Path, python: str) -> None:
+    write(project, {"test_a.py": PROPERTY, "test_b.py": PROPERTY})
+    word = "--hypothesis-show-statistics"
+    plain, ran = under_plain(project, python, word), run(project, python, *OFF, word)
+    assert plain.count("during generate phase") == ran.printed.count("during generate phase") == 2, ran.printed
+
+
 def test_pytest_html_and_junit_see_all_that_the_workers_saw(project: Path, python: str) -> None:
     write(project, {f"test_{n}.py": "def test_good(): pass\ndef test_bad(): assert 0, 'why'\n" for n in range(4)})
     ran = run(project, python, *OFF, "--html=report.html", "--self-contained-html", "--junitxml=junit.xml")
