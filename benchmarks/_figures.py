@@ -47,8 +47,8 @@ def aims(result: Result) -> list[str]:
 
 def table(result: Result) -> str:
     """All parts that were measured, as Markdown."""
-    return "\n\n".join(part for part in (_suites(result), _skewed(result), _kills(result), "\n".join(
-        f"- {line}" for line in aims(result))) if part)  # fmt: skip
+    told = (_suites(result), _failing(result), _skewed(result), _kills(result))
+    return "\n\n".join(part for part in (*told, "\n".join(f"- {line}" for line in aims(result))) if part)
 
 
 def _suites(result: Result) -> str:
@@ -73,6 +73,19 @@ def _suites(result: Result) -> str:
             lines.append(f"\n{name}: {len(told['unstable'])} cases come out otherwise in plain pytest itself, and are "
                          "not compared")  # fmt: skip
     return "\n".join([*lines, "", _under(list(result["suites"].values()))])
+
+
+def _failing(result: Result) -> str:
+    if not result.get("failing"):
+        return ""
+    names = ("cases", "fail", *COLUMNS, *RATIOS[:2])
+    lines = [_row("with ten planted failures", *names), _row(*["---"] * (len(names) + 1))]
+    for name, told in result["failing"].items():
+        walls = [f"{told['modes'][mode]['wall']:.2f}" for mode in COLUMNS]
+        numbers = ["void" if told["void"] else f"{told['ratios'][one]:.2f}" for one in RATIOS[:2]]
+        lines.append(_row(f"{name} {told['of']['version']}", str(told["cases"]), str(told["bad"]), *walls, *numbers))
+        lines += [f"\nvoid: {name}: {reason}" for reason in told["void"]]
+    return "\n".join([*lines, "", _under(list(result["failing"].values()))])
 
 
 def _skewed(result: Result) -> str:

@@ -40,7 +40,7 @@ class Bench:
         return [str(self.python), "-m", "pytest", *QUIET, *words]
 
     def modes(self, arguments: tuple[str, ...]) -> dict[str, list[str]]:
-        tes = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "test", "."]
+        tes = [sys.executable, "-c", "from cli.main import command; command()", "test", "."]
         return {
             "pytest": self.pytest(*ALONE, *arguments),
             "xdist load": self.pytest("-n", "2", "--dist", "load", *arguments),
@@ -106,6 +106,7 @@ def race(
     tests = statistics.mean(seconds for _, _, seconds in noted)
     limit = idle["engine"] + (collection + tests) / 2
     told: dict[str, Any] = {"cases": len(plain), "part": part.name, "rounds": rounds, "unstable": unstable}
+    told["bad"] = sum(status in ("failed", "error") for status in plain.values())
     told["limit"] = {"startup_s": idle["engine"], "collection_s": round(collection, 2), "tests_s": round(tests, 2),
                      "limit_s": round(limit, 2)}  # fmt: skip
     told["modes"] = {mode: _median(of) for mode, of in runs.items()}

@@ -1,6 +1,7 @@
 """The test engine beside pytest and pytest-xdist: how soon are real suites through, and what survives a killed worker?
 
-    python benchmarks/engine.py [--quick] [--part suites|skewed|kills] [--suite click --suite attrs] [--rounds N]
+    python benchmarks/engine.py [--quick] [--part suites|failing|skewed|kills] [--suite click --suite attrs]
+                                [--rounds N]
     python benchmarks/engine.py --table
 
 Ten published suites, two workers. In each round every mode runs once, one after the other, so that a busy minute of the
@@ -8,6 +9,8 @@ machine is everybody's; a table tells medians. Before a suite is measured its ca
 compiled files for all) and run by pytest and by pytest-xdist with a plugin that notes outcomes and times. The engine
 has no history of the suite: its first run is measured. `tes test` is the whole command, which learns from round to
 round. A row is void when a mode ends otherwise than plain pytest or a case comes out otherwise: it enters no mean.
+
+`failing` is the same for three of them with ten planted failures: the engine proves each before it tells it.
 
 The limit is start-up + (collection + tests) / 2: start-up is the engine with one empty test; collection is
 `--collect-only` less that of one empty test; tests is what plain pytest reports for set-ups, calls and tear-downs.
@@ -31,6 +34,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import _failing as failing  # noqa: E402
 from benchmarks._figures import aims, means, table  # noqa: E402
 from benchmarks._kills import kills  # noqa: E402
 from benchmarks._race import Bench, idle_times, race  # noqa: E402
@@ -38,7 +42,7 @@ from benchmarks._skewed import skewed  # noqa: E402
 from benchmarks._suites import SUITES, prepared  # noqa: E402
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tes-benchmarks"
-PARTS = ("suites", "skewed", "kills")
+PARTS = ("suites", "failing", "skewed", "kills")
 BEGAN = time.monotonic()
 
 
@@ -101,15 +105,19 @@ def run(options: argparse.Namespace, path: Path) -> None:
     kept = Kept(path, versions(python))
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(python, Path(scratch))
-        if "suites" in parts:
-            idle = idle_times(bench, 2 if quick else 5)
+        races = [part for part in ("suites", "failing") if part in parts]
+        idle = idle_times(bench, 2 if quick else 5) if races else {}
+        for what in races:
             for project in SUITES:
-                if project.name not in folders:
+                if project.name not in folders or (what == "failing" and project.name not in failing.SUITES):
                     continue
+                folder = folders[project.name]
+                if what == "failing":
+                    folder = failing.planted(folder, Path(scratch, f"failing-{project.name}"))
                 load, part = os.getloadavg()[0], project.chosen(quick, options.whole)
-                say(f"{project.name} {part.name}")
-                told = race(bench, part, folders[project.name], rounds, idle, say)
-                kept.add("suites", told, load, project.name, project.requirement.partition("==")[2])
+                say(f"{what}: {project.name} {part.name}")
+                told = race(bench, part, folder, rounds, idle, say)
+                kept.add(what, told, load, project.name, project.requirement.partition("==")[2])
                 for reason in told["void"]:
                     say(f"VOID: {reason}")
         if "skewed" in parts:
