@@ -29,6 +29,7 @@ _RESULT = re.compile(
 _FAILURE = re.compile(r"---- (.+?) stdout ----\s*\Z")
 _TARGET = re.compile(r"\s+(?:Running (?:\w+ )?(\S+) \((\S+)\)|Doc-tests (\S+))\s*\Z")
 _NOT_COMPILED = re.compile(r"error: could not compile `([^`]+)`")
+_PANICKED = re.compile(r"panicked at (\S+:\d+:\d+):$")
 _WORDS = {"ok": Status.PASSED, "FAILED": Status.FAILED, "ignored": Status.SKIPPED}
 
 
@@ -186,8 +187,7 @@ class _Reader:
         for name, status in [*block.found.items(), *block.again]:
             text = str(block.outputs.get(name, "")).strip("\n") if status is Status.FAILED else ""
             case = self.names.apart(CaseId(suite=self.suite, file=file, classname=crate, name=name))
-            message = next((line for line in text.splitlines() if "panicked at" in line or "Error" in line), "")
-            self.kept.add(Attempt(case=case, status=status, message=message, output=text))
+            self.kept.add(Attempt(case=case, status=status, message=_message(text), output=text))
         if not (problem := block.disagreement()):
             return
         self.whole = False
@@ -199,6 +199,17 @@ class _Reader:
             self.kept.add(
                 Attempt(case=self.names.apart(case), status=Status.CRASHED, message=message, output=errors[-4000:])
             )
+
+
+def _message(text: str) -> str:
+    """What it says of a failure. Since Rust 1.73 the reason stands below the place, beside a thread's number."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if (found := _PANICKED.search(line)) and number + 1 < len(lines):
+            return f"{lines[number + 1]} ({found[1]})"
+        if "panicked at" in line or line.startswith("Error"):
+            return line
+    return lines[0] if lines else ""
 
 
 def _blocks(text: str) -> Iterator[_Block]:

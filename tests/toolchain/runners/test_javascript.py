@@ -107,6 +107,9 @@ def test_the_limit_of_a_case_is_the_frameworks_own_option_and_only_where_it_is_a
 
     assert not any(one.startswith(word) for one in argv())
     assert f"{word}=2500" in argv(case_timeout=2.5)
+    # What a stopped case began would keep the process; Vitest ends its workers by itself.
+    end = {"jest": {"--forceExit"}, "mocha": {"--exit"}, "vitest": set()}[framework]
+    assert end <= set(argv(case_timeout=2.5)) and not end & set(argv())
 
 
 @pytest.mark.parametrize("framework", RECORDED)
