@@ -130,7 +130,10 @@ class Case:
         texts = [text for kind in _TEXTS if kind in self.texts and (text := str(self.texts[kind]).strip("\n"))]
         message = "" if why is None else why.get("message", "")
         if why is not None and message in _SAYS_NOTHING:
-            message = next((_first_line(text, f"{classname}::{name}") for text in texts), message)
+            own = [text for tag in _WORST_FIRST if (text := str(self.texts.get(tag, "")).strip())]
+            told = next((_first_line(text, f"{classname}::{name}") for text in own or texts), message)
+            # nextest says "test timeout" as a type alone, above whatever the case had printed.
+            message = told if own else why.get("type") or told
         return attempt(
             case_id(suite, strings.one(file[:MAX_NAME]), strings.one(classname[:MAX_NAME]), name),
             status,

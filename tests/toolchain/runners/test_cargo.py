@@ -113,3 +113,50 @@ def test_the_report_of_nextest_is_read_where_it_writes_it(tmp_path: Path) -> Non
     assert judge(report).outcome is Outcome.FAIL and report.problems == ()
     missing = runner.parse(ran(tmp_path, exit_code=0, report=command.report), request)
     assert judge(missing).outcome is Outcome.INCONCLUSIVE
+
+
+def nextest_report(tmp_path: Path, *cases: str) -> Path:
+    path = tmp_path / "junit.xml"
+    path.write_text(
+        f'<testsuites tests="{len(cases)}"><testsuite name="shop">{"".join(cases)}</testsuite></testsuites>'
+    )
+    return path
+
+
+def nextest_case(name: str, out: str) -> str:
+    return f'<testcase name="{name}" classname="shop::t"><system-out>{out}</system-out></testcase>'
+
+
+def test_a_case_that_nextest_takes_for_passed_because_its_process_ended_with_0_is_crashed(tmp_path: Path) -> None:
+    whole = "\nrunning 1 test\ntest good ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n"
+    path = nextest_report(
+        tmp_path,
+        nextest_case("good", whole),
+        nextest_case("exits", "\nrunning 1 test\nbye\n"),
+        nextest_case("of_another_harness", "fine\n"),
+    )
+    request = request_for(tmp_path, "cargo", args=("nextest", "run"))
+    report = runner.parse(ran(tmp_path, report=path), request)
+    assert told(report) == {
+        "shop::t::good": "passed",
+        "shop::t::exits": "crashed",
+        "shop::t::of_another_harness": "passed",
+    }
+    assert judge(report).outcome is Outcome.FAIL
+    assert "store-success-output = true" in "".join(runner.command(request).files.values())
+
+
+@pytest.mark.parametrize(
+    ("selection", "filters"),
+    [
+        (("shop::tests::adds",), ("-E", "test(=tests::adds)", "-E", "test(=adds)")),
+        (("shop::many::one",), ("-E", "test(=many::one)", "-E", "test(=one)")),
+        (("shop::tests::adds", "web::(build)"), ()),
+    ],
+)
+def test_a_case_of_nextest_is_selected_by_whatever_may_be_its_name(
+    tmp_path: Path, selection: tuple[str, ...], filters: tuple[str, ...]
+) -> None:
+    """Its id does not tell where the name of the binary ends. A build that is tried again runs all."""
+    argv = runner.command(request_for(tmp_path, "cargo", args=("nextest", "run"), selection=selection)).argv
+    assert argv[argv.index("--no-fail-fast") + 1 :] == filters

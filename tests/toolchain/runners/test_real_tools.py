@@ -73,6 +73,10 @@ def cargo(*target: str, **more: object) -> dict[str, object]:
     return {"framework": "cargo", "args": ["--offline", *target], **more}
 
 
+def nextest(*target: str, **more: object) -> dict[str, object]:
+    return cargo(**more) | {"args": ["nextest", "run", "--offline", *target]}
+
+
 # component → project → what happens → row
 TABLE: dict[tuple[str, str], dict[str, Row]] = {
     ("gradle", "jvm"): {
@@ -172,6 +176,41 @@ TABLE: dict[tuple[str, str], dict[str, Row]] = {
         "nothing to run": Row(cargo("--test=empty"), {}, INCONCLUSIVE, "no case was run"),
         "one that hangs": Row(cargo("--test=hangs", timeout=3.0), None, INCONCLUSIVE, "time-out"),
     },
+    ("nextest", "cargo"): {
+        "every state": Row(
+            nextest("--lib", "--test=many"),
+            {
+                "shop::tests::adds": "passed",
+                "shop::tests::removes": "failed",
+                "shop::tests::panics": "passed",
+                "shop::tests::calm": "failed",
+                "shop::tests::result": "failed",
+                "shop::many::one": "passed",
+                "shop::many::two": "failed",
+            },
+            FAIL,
+        ),
+        "one case by its id": Row(
+            nextest("--test=many", selection=["shop::many::one"]), {"shop::many::one": "passed"}, PASS
+        ),
+        "what does not compile": Row(nextest("--test=broken"), {"shop::(build)": "error"}, FAIL),
+        "exit(0) in a case, which nextest takes for passed": Row(
+            nextest("--test=exits"), {"shop::exits::good": "passed", "shop::exits::exits": "crashed"}, FAIL
+        ),
+        "abort() in a case": Row(
+            nextest("--test=aborts"),
+            {"shop::aborts::good": "passed", "shop::aborts::aborts": "failed"},
+            FAIL,
+            "SIGABRT",
+        ),
+        "nothing to run": Row(nextest("--test=empty"), {}, INCONCLUSIVE, "no case was run"),
+        "one that hangs, at its own limit": Row(
+            nextest("--test=hangs", case_timeout=1.0),
+            {"shop::hangs::good": "passed", "shop::hangs::hangs": "failed"},
+            FAIL,
+            "test timeout",
+        ),
+    },
     ("go", "go"): {
         "every state, and a package that does not compile": Row(
             go("cart", "broken"),
@@ -260,7 +299,12 @@ TABLE: dict[tuple[str, str], dict[str, Row]] = {
     },
 }
 ROWS = [
-    pytest.param(project, row, id=f"{tool}: {what}", marks=pytest.mark.requires(tool))
+    pytest.param(
+        project,
+        row,
+        id=f"{tool}: {what}",
+        marks=pytest.mark.requires(*(("cargo", tool) if project == "cargo" else (tool,))),
+    )
     for (tool, project), rows in TABLE.items()
     for what, row in rows.items()
 ]
