@@ -51,12 +51,11 @@ class Told:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def told(*folders: Path) -> Told:
-    """Everything in folders of `*.jsonl`. A worker's numbers are its own: each file has a table of its codes."""
+def told(folder: Path) -> Told:
+    """Everything in a folder of `*.jsonl`. A worker's numbers are its own: each file has a table of its codes."""
     found = Told()
-    for folder in folders:
-        for file in sorted(folder.glob("*.jsonl")):
-            _File(file, found).read()
+    for file in sorted(folder.glob("*.jsonl")):
+        _File(file, found).read()
     return found
 
 

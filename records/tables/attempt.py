@@ -6,29 +6,39 @@ read again) leaves one row, while another result under the same number is anothe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import blake2b
 from struct import Struct
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Index, false, text
 from sqlmodel import Field, SQLModel, col
 
-from domain.cases import Attempt
 from records.tables.case import CaseRow
 from records.tables.columns import CleanText, UtcDateTime
 from records.tables.execution import ExecutionRow
 
 _NUMBERS = Struct("<ddq??q").pack
-_KEY = Struct(">2xq").unpack
+FIELDS = ("case", "status", "seconds", "message", "output", "number", "started", "worker", "reused", "repeat")
+"""All that an attempt says."""
 
 
-def attempt_key(said: str, attempt: Attempt) -> int:
-    """64 bits with a sign, of which no two different attempts at one case have the same: a digest of the texts (run,
-    stage, case, status, worker, message and output, with a NUL between them) and of the numbers of an attempt."""
-    flags = (attempt.reused, attempt.repeat)
-    numbers = _NUMBERS(attempt.seconds, attempt.started, attempt.number, *flags, len(attempt.message))
-    key: int = _KEY(blake2b(said.encode("utf-8", "surrogatepass") + numbers, digest_size=10).digest())[0]
-    return key
+def attempt_keys(run_id: str, stage: str, ids: Iterable[str], attempts: Iterable[tuple[Any, ...]]) -> list[int]:
+    """The key of each attempt in this run and stage, given the keys of their cases and their `FIELDS`: 64 bits with a
+    sign, of which no two different attempts at one case have the same. They are a digest of the texts (run, stage,
+    case, status, worker, message and output, with a NUL between them) and of the numbers of an attempt. What all share
+    is digested once."""
+    begun = blake2b(f"{run_id}\0{stage}\0".encode("utf-8", "surrogatepass"), digest_size=10).copy
+    number_of = int.from_bytes
+    keys = []
+    for case_id, attempt in zip(ids, attempts, strict=True):
+        _, status, seconds, message, output, number, started, worker, reused, repeat = attempt
+        texts = f"{case_id}\0{status}\0{worker}\0{message}\0{output}".encode("utf-8", "surrogatepass")
+        said = begun()
+        said.update(texts + _NUMBERS(seconds, started, number, reused, repeat, len(message)))
+        keys.append(number_of(said.digest()[2:], "big", signed=True))
+    return keys
 
 
 # As text: only a condition with the same words lets a database use the index. SQLite builds a table for each row that

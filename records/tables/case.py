@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from hashlib import blake2b
+from operator import itemgetter
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -11,21 +13,35 @@ from sqlmodel import Field, SQLModel
 from domain.cases import CaseId
 from records.tables.columns import CleanText, UtcDateTime
 
+_identity = itemgetter("suite", "file", "classname", "name")
+FILE_DIGITS = 12
+"""So many digits of a case's key are those of its file."""
+
 
 def case_key(project: str, case: CaseId) -> str:
     """32 hex digits, the same for the same case of the same project everywhere.
 
     The first 12 are those of its file: cases that are recorded together lie together in every index, so that a batch
-    changes few pages of it.
+    changes few pages of it, and a file's cases are found by them.
     """
-    place = digest(project, case.suite, case.file)
-    return member_key(place, case.classname, case.name)
+    return case_keys(project, [case])[0]
 
 
-def member_key(place: str, classname: str, name: str) -> str:
-    """The key of a case whose file has the digest `place`."""
-    said = f"{place}\0{classname}\0{name}".encode("utf-8", "surrogatepass")
-    return place[:12] + blake2b(said, digest_size=16).hexdigest()[:20]
+def case_keys(project: str, cases: Iterable[CaseId]) -> list[str]:
+    """`case_key` of each. What the cases of a file share is digested once."""
+    files: dict[tuple[str, str], tuple[str, Callable[[], blake2b]]] = {}
+    keys = []
+    for case in cases:
+        suite, file, classname, name = _identity(vars(case))
+        place = files.get((suite, file))
+        if place is None:
+            of_file = digest(project, suite, file)
+            begun = blake2b(f"{of_file}\0".encode(), digest_size=16)
+            place = files[suite, file] = (of_file[:FILE_DIGITS], begun.copy)
+        said = place[1]()
+        said.update(f"{classname}\0{name}".encode("utf-8", "surrogatepass"))
+        keys.append(place[0] + said.hexdigest()[: 32 - FILE_DIGITS])
+    return keys
 
 
 def digest(*parts: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,6 +46,12 @@ def clean(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "\\x00")
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def cleaned(texts: Sequence[str]) -> Sequence[str]:
+    """The texts, each as `clean` writes it; looked at all at once, since nearly always nothing is to be done."""
+    together = "".join(texts)
+    return texts if together.isascii() and "\0" not in together else [clean(text) for text in texts]
 
 
 def finite(number: float) -> float:

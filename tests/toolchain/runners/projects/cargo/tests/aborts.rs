@@ -1,7 +1,0 @@
-#[test]
-fn good() {}
-
-#[test]
-fn aborts() {
-    std::process::abort();
-}

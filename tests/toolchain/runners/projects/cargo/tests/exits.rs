@@ -1,7 +1,0 @@
-#[test]
-fn good() {}
-
-#[test]
-fn exits() {
-    std::process::exit(0);
-}

@@ -1,7 +1,0 @@
-#[test]
-fn good() {}
-
-#[test]
-fn hangs() {
-    std::thread::sleep(std::time::Duration::from_secs(60));
-}

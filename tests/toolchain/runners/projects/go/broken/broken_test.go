@@ -1,5 +1,0 @@
-package broken
-
-import "testing"
-
-func TestX(t *testing.T) { nope() }

@@ -1,5 +1,0 @@
-package good
-
-import "testing"
-
-func TestGood(t *testing.T) {}

@@ -1,3 +1,0 @@
-public class XTest {
-    @org.junit.Test public void x() { nope(); }
-}

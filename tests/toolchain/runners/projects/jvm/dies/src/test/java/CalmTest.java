@@ -1,3 +1,0 @@
-public class CalmTest {
-    @org.junit.Test public void calm() { }
-}

@@ -1,8 +1,0 @@
-<?php
-
-use PHPUnit\Framework\TestCase;
-
-final class BrokenTest extends TestCase
-{
-    public function testBroken(): void { nope( }
-}

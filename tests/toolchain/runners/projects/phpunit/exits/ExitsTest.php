@@ -1,9 +1,0 @@
-<?php
-
-use PHPUnit\Framework\TestCase;
-
-final class ExitsTest extends TestCase
-{
-    public function testGood(): void { $this->assertTrue(true); }
-    public function testExits(): void { exit(0); }
-}
