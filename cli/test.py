@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -121,7 +120,6 @@ def _remember(result: Result) -> None:
     """After the person has seen it: for the next run, and for the records."""
     from cli.testing.progress import told
     from tasks.absorb import in_background, wanted
-    from tasks.impact_store import turn
 
     bad: dict[str, list[str]] = {}
     recorded = []
@@ -138,10 +136,8 @@ def _remember(result: Result) -> None:
         result.entry.say()
     else:
         result.entry.forget()
-    turns = [turn(store) for store in {planned.store for _, planned in recorded}]
-    in_background((lambda: _take_in(recorded)) if recorded else None)
-    for handle in turns:
-        os.close(handle)
+    _take_in(recorded)
+    in_background()
 
 
 def _take_in(recorded: Sequence[tuple[str, Selection]]) -> None:

@@ -64,7 +64,7 @@ def _foreign(plan: Plan, there: Sequence[tuple[Shard, SuiteReport]]) -> Iterator
 
 def _named(case: CaseId, nodes: set[str]) -> bool:
     top = case.classname.partition("::")[0] or case.name.partition("[")[0]
-    return f"{case.file}::{top}" in nodes
+    return f"{case.file}::{top}" in nodes or str(case) in nodes
 
 
 def _doubled(there: Sequence[tuple[Shard, SuiteReport]]) -> Iterator[str]:

@@ -8,62 +8,82 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from domain.cases import SuiteReport
-from domain.plan import Plan, Shard
+from domain.cases import CaseId, SuiteReport
+from domain.plan import Plan
+from domain.plan_chosen import plan_chosen
 from domain.spec import Suite
 from domain.supply import Source
 from domain.verdict import Verdict
 from tasks import impact
+from tasks.execute import clean_environment
+from tasks.impact_parts import Part
 from tasks.run import Run
+from tasks.shards import divisible
 from tasks.suite_result import compared, with_reused
 
 
-def why_not(suite: Suite, shards: int) -> str:
-    """Why all of a suite runs whatever changed; "" when a selection is possible."""
+def why_not(suite: Suite, *, elsewhere: bool = False) -> str:
+    """Why all of a suite runs whatever changed; "" when a selection is possible. `elsewhere`: on other machines."""
     if suite.framework != "pytest":
         return f"what cases of {suite.framework} depend on is not known"
     if suite.coverage is not None:
         return "its coverage is measured, which a part of it cannot give"
-    if shards > 1:
-        return f"it has {shards} shards, and what each records is not put together"
+    if elsewhere:
+        return "its shards run on other machines, whose interpreters and packages this one does not know"
     return ""
 
 
 class Changed:
     """One suite's selection in one run. `planned` is None where all of it runs without recording; `note` tells."""
 
-    def __init__(self, run: Run, source: Source, suite: Suite, plan: Plan, python: Path | None, *, again: bool) -> None:
+    def __init__(
+        self,
+        run: Run,
+        source: Source,
+        suite: Suite,
+        plan: Plan,
+        python: Path | None,
+        durations: Mapping[CaseId, float],
+        *,
+        again: bool,
+    ) -> None:
         self.suite, self.plan, self.note = suite, plan, ""
         self.planned: impact.Selection | None = None
         if run.spec.tests.select == "all":
             return
-        if why := why_not(suite, len(plan.shards)):
+        if why := why_not(suite):
             self.note = f"everything runs: {why}"
             return
         words = "\0".join([*suite.args, "", *suite.paths])
         name = f"{suite.name}-{hashlib.blake2b(words.encode(), digest_size=8).hexdigest()}.sqlite3"
         store = run.store / "impact" / run.project / name
-        planned = impact.plan(
-            Path(source.root), store, impact.conditions(python or Path(sys.executable), suite.environment)
-        )
+        # What the tests will see of this process's environment, which is another in each flow run.
+        under = impact.conditions(python or Path(sys.executable), suite.environment, clean_environment())
+        planned = impact.plan(Path(source.root), store, under, paths=impact.looks_at(suite.args, suite.paths))
         self.planned = planned = impact.whole(planned) if again else planned
         if planned.run is None:
             self.note = f"everything runs: {planned.everything}"
             return
         self.note = f"{len(planned.reused)} results are reused: nothing that they depend on has changed"
-        shards = (Shard(number=1, selection=planned.run),) if planned.run else ()
-        self.plan = Plan(suite=plan.suite, basis="changed", shards=shards)
+        self.plan = plan_chosen(suite.name, len(plan.shards), planned.run, durations, divides=divisible(suite))
 
-    def taken_in(self, report: SuiteReport, out: Path | None) -> SuiteReport:
-        """The report with what is quoted; what ran is remembered. `out` is where it was recorded."""
+    def taken_in(self, report: SuiteReport, outs: Sequence[Path]) -> SuiteReport:
+        """The report with what is quoted; what ran is remembered. `outs` is where the plan's shards recorded."""
         if self.note:
             report = report.model_copy(update={"notes": (*report.notes, self.note)})
         if self.planned is None:
             return report
-        if out is not None:
-            impact.absorb(out, self.planned)
+        if outs:
+            impact.absorb(
+                [
+                    Part(out, shard.selection or (None if self.planned.run is None else ()))
+                    for out, shard in zip(outs, self.plan.shards, strict=True)
+                ],
+                self.planned,
+            )
         return report if self.planned.run is None else with_reused(report, self.planned.attempts(self.suite.name))
 
     def counted(self, verdict: Verdict, report: SuiteReport) -> Verdict:

@@ -86,7 +86,8 @@ async def execute(command: Command, out: Path, *, output_limit: int = OUTPUT_LIM
     and ToolError when it cannot be started.
     """
     tool = command.argv[0]
-    executable = Path(tool) if "/" in tool else find(tool)
+    # `./build/tests`, `vendor/bin/phpunit`: within the project, wherever we are ourselves.
+    executable = Path(command.cwd or "", tool).absolute() if "/" in tool else find(tool)
     if executable is None or not executable.exists():
         raise MissingTool(f"{tool} is not installed: not on PATH, nor beside {sys.executable}", fix=f"install {tool}")
     for folder in (out, *command.creates):

@@ -66,20 +66,21 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
         if run.spec.tests.distribute is not None and len(plan.shards) > 1:
             report, finished = await on_many_machines(run, source, suite, plan, out, needs, history, tell)
             if run.spec.tests.select == "changed":
-                note = f"everything runs: {why_not(suite, len(plan.shards))}"
+                note = f"everything runs: {why_not(suite, elsewhere=True)}"
                 report = report.model_copy(update={"notes": (*report.notes, note)})
         else:
             environment = await suite_environment(source, suite, run.spec.build, run.store, needs)
             again = not can_start_at(name, run.start_at)
             changed = asked = await asyncio.to_thread(
-                Changed, run, source, suite, plan, environment.python, again=again
+                Changed, run, source, suite, plan, environment.python, history, again=again
             )
+            told = "running" if len(asked.plan.shards) < 2 else f"running in {len(asked.plan.shards)} shards"
             report, finished = await on_this_machine(
                 suite, source, environment, asked.plan, store, out, key,
                 durations=history, tell=tell, again=again or asked.planned is not None,
                 impact=asked.planned is not None,
             )  # fmt: skip
-            report = await asyncio.to_thread(asked.taken_in, report, finished[0].out if finished else None)
+            report = await asyncio.to_thread(asked.taken_in, report, [one.out for one in finished])
             report = await repeated(run, source, suite, environment.python, report, out)
         aside = await quarantined(run, report, source.digest)
         await recording.attempts(run, name, report.attempts)

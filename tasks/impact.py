@@ -34,6 +34,7 @@ from tasks.state_folder import home
 if TYPE_CHECKING:
     from domain.cases import Attempt
     from tasks.impact_absorb import Absorbed
+    from tasks.impact_parts import Part
 
 # Differ from terminal to terminal, and no test should care.
 _NOISE = frozenset({
@@ -66,6 +67,7 @@ class Selection:
 
     `reused`: stored results that still hold. `reasons`: word → number of known cases that run for it (`changed`,
     `failed`, `flaky`, `unknown`). `why`: node id or file → the reason in full. `everything`: why all of it runs.
+    `turn` names what the memory was when this was planned.
     """
 
     root: Path
@@ -77,6 +79,7 @@ class Selection:
     reasons: Mapping[str, int] = field(default_factory=dict)
     why: Mapping[str, str] = field(default_factory=dict)
     everything: str = ""
+    turn: str = ""
 
     def counts(self) -> dict[str, int]:
         """Status → number of reused cases."""
@@ -104,6 +107,11 @@ def store_path(root: Path, suite: str, args: Sequence[str] = ()) -> Path:
     return Path(home()) / "impact" / f"{root.resolve().name}-{suite}-{name}.sqlite3"
 
 
+def looks_at(args: Sequence[str], paths: Sequence[str]) -> Sequence[str]:
+    """The paths in which a suite's new tests are its own. A word among its arguments may be a path, too: then all."""
+    return ["."] if any(not word.startswith("-") for word in args) else paths
+
+
 def conditions(
     python: Path, environment: Mapping[str, str] = {}, inherited: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
@@ -115,13 +123,18 @@ def conditions(
     return told
 
 
-def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None = None) -> Selection:
-    """What must run in `root`, by the memory in `path`, under these `conditions`.
+def plan(
+    root: Path, path: Path, under: Mapping[str, str], *, base: str | None = None, paths: Sequence[str] = ()
+) -> Selection:
+    """What must run in `root`, by the memory in `path`, under these `conditions`. `paths` are the suite's: a test file
+    that came newly elsewhere is none of its own.
 
     `base`: a git revision; whatever depends on what differs between it and the work tree runs as well. SpecError when
     git does not know it. Where nothing changed this takes some ten milliseconds for a thousand cases.
     """
     root, at = root.resolve(), time.time_ns()
+    if base is not None:
+        git.check(root, base)  # also where it is not needed yet: a wrong one must not wait for the second run
     store.settled(path)
     known = store.reading(path)
     facts = {} if known is None else store.meta(known)
@@ -136,7 +149,7 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
         watched = store.files(known)
         seen, changed_files = _look(root, stamps, watched)
         seen = replace(seen, others=others, at=at)
-        beside, texts = _others(facts, others, watched)
+        beside, texts = _others(root, facts, others, watched)
         against = git.changes(root, base) if base else {}
         new = [name for name in stamps if name not in watched]
         for name in sorted({*changed_files, *against, *new}):
@@ -154,9 +167,10 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
         changed |= {number for number, node in memory.nodes.items() if node.path in pseudo}
     finally:
         known.close()
-    whole = {name: "it is new" for name in new if _is_test(name, patterns) and name not in seen.gone}
-    whole |= {name: "it is new" for name in texts}
-    whole |= {name: "it did not finish last time" for name in facts.get("unfinished", ()) if name in stamps}
+    came = [name for name in new if _is_test(name, patterns) and name not in seen.gone]
+    paths = paths or facts.get("testpaths") or ()
+    whole = {name: "it is new" for name in (*came, *texts) if project.below(name, paths)}
+    whole |= {name: "it did not finish last time" for name in facts.get("unfinished", ()) if (root / name).exists()}
     whole |= {
         memory.nodes[number].path: "it changed"
         for number in changed
@@ -169,7 +183,7 @@ def plan(root: Path, path: Path, under: Mapping[str, str], *, base: str | None =
     planned = Selection(
         root, path, under, seen, run,
         reused=tuple(case for case in chosen.reused if case.file not in whole),
-        reasons=chosen.reasons, why={**whole, **chosen.run},
+        reasons=chosen.reasons, why={**whole, **chosen.run}, turn=facts.get("turn", ""),
     )  # fmt: skip
 
     if not run and seen.digests:
@@ -224,14 +238,17 @@ def _look(
 
 
 def _others(
-    facts: Mapping[str, Any], now: Mapping[str, project.Stamp] | None, watched: Collection[str]
+    root: Path, facts: Mapping[str, Any], now: Mapping[str, project.Stamp] | None, watched: Collection[str]
 ) -> tuple[str, list[str]]:
     """A file that differs, of those that no case was seen to read ("" if none does); and those that came newly and may
     hold tests, by the patterns or because other such files do."""
-    then: Mapping[str, Sequence[int]] = facts.get("others") or {}
+    then: Mapping[str, Sequence[Any]] = facts.get("others") or {}
     if now is None:
         return "", []
-    differs = (name for name in {*now, *then} - set(watched) if tuple(then.get(name, ())) != now.get(name))
+    beside = {*now, *then} - set(watched)
+    # Those that came or went first: to see that costs nothing.
+    names = sorted(beside, key=lambda name: name in now and name in then)
+    differs = (name for name in names if project.differs(root, name, now.get(name), then.get(name, ())))
     globs = [*facts.get("globs", ()), *(f"*{suffix}" for suffix in facts.get("suffixes", ()))]
     return next(differs, ""), [name for name in now if name not in then and _is_test(name, globs)]
 
@@ -316,8 +333,9 @@ def misses(planned: Selection, outcomes: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(case.id for case in planned.reused if outcomes.get(case.id, case.status) != case.status)
 
 
-def absorb(out: Path, planned: Selection) -> Absorbed:
+def absorb(out: Path | Sequence[Part], planned: Selection) -> Absorbed:
     """Takes in what the run in `out` recorded (OUT/impact and OUT/journal); call it once, after the engine has ended.
+    Of a suite in shards, all of their folders at once.
 
     `planned` is the plan's answer, whatever was run: with `whole(planned)` everything is recorded anew. Kill it at any
     moment: nothing is kept then, and what was to run will run again.

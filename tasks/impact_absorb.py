@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,13 @@ from domain.impact import Kind, Stored
 from tasks import impact_files as project
 from tasks import impact_store as store
 from tasks.impact_nodes import UNSTABLE, Nodes
-from tasks.impact_told import Recorded, Told, told
+from tasks.impact_parts import Heard, Part, heard, named, unfinished
+from tasks.impact_told import Recorded, Told
 
 if TYPE_CHECKING:
     from tasks.impact import Selection
+
+NOTHING = 5  # pytest's exit code where it collected no case
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,9 @@ def lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield file.name, event
 
 
-def results(folder: Path) -> tuple[dict[str, Stored], bool]:
-    """Node id → its last result, by the engine's journal; and whether the run went through to its end."""
+def results(folder: Path, *, may_be_empty: bool = False) -> tuple[dict[str, Stored], bool]:
+    """Node id → its last result, by the engine's journal; and whether the run went through to its end. With
+    `may_be_empty` one that found no case has, too."""
     found: dict[str, tuple[int, Stored]] = {}
     bad: set[str] = set()
     whole = False
@@ -58,7 +63,9 @@ def results(folder: Path) -> tuple[dict[str, Stored], bool]:
             bad.add("")
         elif kind == "end" and name.startswith("main"):
             collected, ran = event.get("collected"), event.get("ran")
-            whole = event.get("exit") in (0, 1) and (collected is None or collected == ran)
+            whole = event.get("exit") in ((0, 1, NOTHING) if may_be_empty else (0, 1)) and (
+                collected is None or collected == ran
+            )
         elif kind == "result":
             case, number, status = event["id"], int(event.get("n", 1)), event["o"]
             if status in ("failed", "error", "crashed"):
@@ -79,25 +86,31 @@ def _with(case: Stored, **values: Any) -> Stored:
     return replace(case, **values)
 
 
-def absorb(out: Path, selection: Selection) -> Absorbed:
-    """Takes in what the run in `out` recorded. Nothing is kept when this is killed; then all of it runs again."""
-    said = told(out / "impact")
-    last, finished = results(out / "journal")
+def absorb(out: Path | Sequence[Part], selection: Selection) -> Absorbed:
+    """Takes in what the run in `out`, or in several parts, recorded. Nothing is kept when this is killed; then all of
+    it runs again."""
+    parts = [Part(out, selection.run)] if isinstance(out, Path) else out
+    run = heard(parts)
+    last = run.last
     misses = tuple(c.id for c in selection.reused if c.id in last and last[c.id].status != c.status)
     with store.opened(selection.store) as connection:
-        facts = store.meta(connection)
-        whole = selection.run is None or bool(facts.get("conditions") != dict(selection.conditions))
-        if whole:
+        if selection.run is None:
             for table in store.TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
-        return _write(connection, selection, said, last, finished, whole, misses)
+            again = unfinished(parts, run.died)
+        elif store.meta(connection).get("turn", "") != selection.turn:
+            # Another run was quicker. What it knows stands by itself; of this part it is not known what with.
+            return Absorbed(0, len(last), misses)
+        else:
+            again = named(run.died)
+        return _write(connection, selection, run, again, misses)
 
 
 def _write(
-    connection: sqlite3.Connection, selection: Selection, said: Told, last: dict[str, Stored], finished: bool,
-    whole: bool, misses: tuple[str, ...],
-) -> Absorbed:  # fmt: skip
-    seen = selection.seen
+    connection: sqlite3.Connection, selection: Selection, run: Heard, again: list[str] | None, misses: tuple[str, ...]
+) -> Absorbed:
+    """`again`: files that did not run to their end; None where that is everything."""
+    seen, said, last, whole = selection.seen, run.told, run.last, selection.run is None
     connection.executemany("INSERT OR REPLACE INTO module VALUES (?, ?)", said.modules.items())
     names: dict[str, list[str]] = {}
     for name, path in store.modules(connection).items():
@@ -123,9 +136,9 @@ def _write(
     else:
         (place,) = connection.execute("SELECT coalesce(max(place), 0) FROM tested").fetchone()
     ran_files = {one.file for one in last.values()}
-    if not whole and finished:
+    if not whole:
         # A file that ran whole has these cases and no others.
-        for file in ran_files & set(selection.run or ()):
+        for file in (ran_files & set(selection.run or ())) - set(again or ()):
             connection.execute("DELETE FROM tested WHERE file = ?", (file,))
     rows = []
     apart: set[int] = set()
@@ -158,13 +171,9 @@ def _write(
         )  # fmt: skip
     connection.executemany(f"INSERT OR REPLACE INTO tested VALUES ({', '.join('?' * 12)})", rows)
 
-    unfinished: list[str] = []
     if not whole:
-        planned = set(selection.run or ())
         unknown = [(case,) for case in selection.why if case not in last]
         connection.executemany("UPDATE tested SET doubt = 'it was to run and did not' WHERE id = ?", unknown)
-        if not finished:
-            unfinished = [name for name in planned if "::" not in name]
     _files(nodes, selection)
     everyone = {n for code in said.everyone.codes for n in nodes.code(code)}
     everyone |= {nodes.data(path) for path in said.everyone.paths}
@@ -184,15 +193,17 @@ def _write(
         "conditions": dict(selection.conditions),
         "lock": project.environment_lock(folders),
         "everyone": sorted({*(told_facts.get("everyone") or []), *everyone}),
-        "unfinished": unfinished,
+        "unfinished": again or [],
+        "turn": uuid.uuid4().hex,
         "apart": sorted({*(told_facts.get("apart") or ()), *apart}),
         "watches": bool(started or suffixes or told_facts.get("globs", [project.TEXT]) != [project.TEXT]),
         "suffixes": sorted(suffixes),
-        "complete": finished if whole else told_facts.get("complete", False),
+        "complete": again is not None if whole else told_facts.get("complete", False),
     }
     if values["watches"]:
         others = seen.others if seen.others is not None else project.others_since(selection.root, seen.at)
-        values["others"] = {name: stamp for name, stamp in others.items() if name not in nodes.put}
+        mine = {name: stamp for name, stamp in others.items() if name not in nodes.put}
+        values["others"] = project.known(selection.root, mine, told_facts.get("others") or {})
     store.set_meta(connection, values)
     kept = ", ".join(str(int(number)) for number in values.get("kept", ()))
     connection.execute(f"DELETE FROM needs WHERE id NOT IN (SELECT needs FROM tested) AND id NOT IN ({kept})")
@@ -204,7 +215,7 @@ def _write(
 def refresh(planned: Selection) -> None:
     """Takes in files that were touched without a change of any block, where nothing is to run."""
     with store.opened(planned.store) as connection:
-        _write(connection, planned, Told(), {}, finished=True, whole=False, misses=())
+        _write(connection, planned, Heard(Told(), {}), [], ())
 
 
 def _files(nodes: Nodes, selection: Selection) -> None:

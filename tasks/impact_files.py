@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from domain.blocks import digest
 
@@ -18,6 +20,7 @@ _LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
 # What tools keep for themselves, and change at each run.
 _KEPT = frozenset({".git", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".benchmarks", ".tox", ".nox"})
 _MEASURED = (".coverage", ".testmondata")
+_BIG = 64 << 20  # bytes
 _CLOCK_NS = 20_000_000  # what a file system's clock may be behind
 TEXT = "test*.txt"
 ABSENT = (-1, -1, -1)
@@ -75,12 +78,57 @@ def others_since(root: Path, at: int) -> dict[str, Stamp]:
     return found
 
 
+def below(name: str, paths: Sequence[str]) -> bool:
+    """Whether pytest, told these files, folders, node ids or patterns of them, would come to this file; no paths are
+    the whole project. One that leads out of it, or to it by an absolute name, might be anything."""
+    if not paths:
+        return True
+    for path in paths:
+        there = os.path.normpath(path.partition("::")[0])
+        if there == "." or there.startswith("..") or os.path.isabs(there):
+            return True
+        if fnmatch.fnmatch(name, there) or fnmatch.fnmatch(name, f"{there}/*"):
+            return True
+    return False
+
+
+Known = tuple[int, int, int, str]
+"""A stamp, and the digest of what was there; "" where only the stamp can tell."""
+
+
+def known(root: Path, stamps: Mapping[str, Stamp], before: Mapping[str, Sequence[Any]]) -> dict[str, Known]:
+    """The stamps with digests of the files that still have them. What is known from `before` is not read again."""
+    found: dict[str, Known] = {}
+    for name, then in stamps.items():
+        old = before.get(name, ())
+        digested = str(old[3]) if tuple(old[:3]) == then and len(old) > 3 and old[3] else _digested(root / name, then)
+        found[name] = (*then, digested)
+    return found
+
+
+def differs(root: Path, name: str, now: Stamp | None, then: Sequence[Any]) -> bool:
+    """Whether the file is another than the one that is `known`: its bytes are read where only its stamp differs, as in
+    each new copy of a project."""
+    if now is None or tuple(then[:3]) == now:
+        return now is None
+    return len(then) < 4 or not then[3] or then[0] != now[0] or _digested(root / name, now) != then[3]
+
+
+def _digested(path: Path, then: Stamp) -> str:
+    """The digest of a regular file's bytes, and of whether it may be executed, if it has this stamp before and after
+    it is read. A big one has none: to read it costs more than most cases do."""
+    if not 0 <= then[0] <= _BIG or not path.is_file() or stamp(path) != then:
+        return ""
+    found = content(path)
+    return f"{found}{' x' * (then[2] & 1)}" if found and stamp(path) == then else ""
+
+
 def _watched(name: str) -> bool:
     return name.endswith(".py") or (name.startswith("test") and name.endswith(".txt"))
 
 
 def stamp(path: Path) -> Stamp:
-    """Size, time of change (ns) and inode; ABSENT for what is not there."""
+    """Size, time of change (ns), and inode with whether it may be executed; ABSENT for what is not there."""
     try:
         return _stamp(path.stat())
     except OSError:
@@ -88,7 +136,8 @@ def stamp(path: Path) -> Stamp:
 
 
 def _stamp(found: os.stat_result) -> Stamp:
-    return (-2 if stat.S_ISDIR(found.st_mode) else found.st_size), found.st_mtime_ns, found.st_ino
+    which = found.st_ino << 1 | bool(found.st_mode & 0o111)
+    return (-2 if stat.S_ISDIR(found.st_mode) else found.st_size), found.st_mtime_ns, which
 
 
 def content(path: Path) -> str:

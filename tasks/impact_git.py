@@ -9,13 +9,21 @@ from domain.blocks import Blocks, blocks
 from domain.errors import SpecError
 
 
+def check(root: Path, base: str) -> None:
+    """SpecError when `root` is in no repository or the revision is unknown."""
+    if not base.startswith("-") and _git(root, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is not None:
+        return
+    if _git(root, "rev-parse", "--git-dir") is None:
+        raise SpecError(
+            f"--base {base}: {root} is in no git repository", fix="leave --base out: --changed needs no git"
+        )
+    raise SpecError(f"--base {base}: git knows no such revision in {root}", fix="name a branch, a tag or a commit")
+
+
 def changes(root: Path, base: str) -> dict[str, Blocks | None]:
     """Path from `root` → the blocks it had at `base`; None where there were none: a new file, or not a Python one.
-
-    SpecError when `root` is in no repository or the revision is unknown.
-    """
-    if base.startswith("-") or _git(root, "rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is None:
-        raise SpecError(f"--base {base}: git knows no such revision in {root}", fix="name a branch, a tag or a commit")
+    SpecError as `check`."""
+    check(root, base)
     told = _git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", base, "--") or b""
     new = _git(root, "ls-files", "--others", "--exclude-standard", "-z") or b""
     found: dict[str, Blocks | None] = {}

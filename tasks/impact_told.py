@@ -51,11 +51,12 @@ class Told:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def told(folder: Path) -> Told:
-    """Everything in a folder of `*.jsonl`. A worker's numbers are its own: each file has a table of its codes."""
+def told(*folders: Path) -> Told:
+    """Everything in folders of `*.jsonl`. A worker's numbers are its own: each file has a table of its codes."""
     found = Told()
-    for file in sorted(folder.glob("*.jsonl")):
-        _File(file, found).read()
+    for folder in folders:
+        for file in sorted(folder.glob("*.jsonl")):
+            _File(file, found).read()
     return found
 
 

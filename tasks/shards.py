@@ -57,8 +57,13 @@ def new_plan(suite: Suite, source: Source, durations: Mapping[CaseId, float]) ->
     return plan(suite.name, suite.shards, files, durations, lambda file: _names(suite, root, file))
 
 
+def divisible(suite: Suite) -> bool:
+    """Whether the cases of one file may be told to several shards."""
+    return suite.group_by not in ("file", "group") and not any(arg.startswith(_CHOOSES) for arg in suite.args)
+
+
 def _names(suite: Suite, root: Path, file: str) -> Sequence[str] | None:
-    if suite.group_by in ("file", "group") or any(arg.startswith(_CHOOSES) for arg in suite.args):
+    if not divisible(suite):
         return None
     try:
         return top_level((root / file).read_text("utf-8"))

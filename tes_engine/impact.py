@@ -204,6 +204,7 @@ class Recorder:
         self.start()
         self.book.facts = {
             "patterns": list(config.getini("python_files")),
+            "testpaths": list(config.getini("testpaths")) if config.rootpath == config.invocation_params.dir else [],
             "globs": list(getattr(config.option, "doctestglob", None) or ["test*.txt"]),
             "folders": sorted(p for p in set(sys.path) if os.path.isdir(p) and self.path(os.path.join(p, "x")) is None),
             "tracker": trace.NAME,

@@ -14,6 +14,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+MAVEN_REPO = Path("/usr/share/maven-repo")
+"""Where Debian puts what Maven and Gradle need: the tests take nothing from the network."""
+
 Probe = Callable[[], str | None]
 
 
@@ -40,6 +43,21 @@ def _docker() -> str | None:
     except subprocess.TimeoutExpired:
         answered = False
     return None if answered else "no engine answers (scripts/start-docker.sh, or start Docker)"
+
+
+def _java(name: str, *files: str, fix: str) -> Probe:
+    def probe() -> str | None:
+        tool = _on_path(name, fix=fix)()
+        gone = [file for file in files if not any(MAVEN_REPO.glob(file))]
+        return tool or (f"no {gone[0]} in {MAVEN_REPO} ({fix})" if gone else None)
+
+    return probe
+
+
+def _catch2() -> str | None:
+    fix = "apt-get install g++ catch2"
+    header = "/usr/include/catch2/catch.hpp"
+    return _on_path("g++", fix=fix)() or (None if Path(header).exists() else f"no {header} ({fix})")
 
 
 def _postgres() -> str | None:
@@ -73,16 +91,26 @@ def _npm_registry() -> str | None:
 COMPONENTS: dict[str, Probe] = {
     "bandit": _module("bandit"),
     "cargo": _on_path("cargo", fix="install Rust, rustup.rs"),
+    "catch2": _catch2,
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
     "detect-secrets": _module("detect_secrets"),
     "docker": _docker,
     "go": _on_path("go", fix="apt-get install golang-go"),
+    "gotestsum": _on_path("gotestsum", fix="apt-get install gotestsum"),
+    "gradle": _java("gradle", "junit/junit/4.x", fix="apt-get install gradle junit4"),
     "k6": _on_path("k6", fix="make tools"),
     "locust": _module("locust"),
-    "maven": _on_path("mvn", fix="apt-get install maven"),
+    "maven": _java(
+        "mvn",
+        *("junit/junit/4.x", "org/apache/maven/plugins/maven-resources-plugin/3.*"),
+        *("org/apache/maven/plugins/maven-compiler-plugin/3.*", "org/apache/maven/surefire/surefire-junit4/2.*"),
+        fix="apt-get install maven libsurefire-java libmaven-compiler-plugin-java libmaven-resources-plugin-java",
+    ),
+    "nextest": _on_path("cargo-nextest", fix="make tools"),
     "node": _on_path("node", fix="apt-get install nodejs"),
     "npm-registry": _npm_registry,
     "package-index": _package_index,
+    "phpunit": _on_path("phpunit", fix="apt-get install phpunit"),
     "pip-audit": _module("pip_audit"),
     "postgres": _postgres,
     "prometheus": _on_path("prometheus", fix="apt-get install prometheus"),

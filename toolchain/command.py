@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pydantic import Field
 
 from domain.verdict import Value
+
+# Maven's launcher resets the colours on standard error, and says nothing else there.
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class Command(Value):
@@ -42,12 +46,12 @@ class Ran(Value):
     truncated: bool = False
 
     def tail(self, characters: int = 600) -> str:
-        """The end of what it printed, for a message: standard error if there is any, else standard output."""
+        """The end of what it printed, without colours: standard error if there is any, else standard output."""
         for path in (self.stderr, self.stdout):
             try:
                 with path.open("rb") as file:
                     file.seek(max(0, path.stat().st_size - characters * 4))
-                    text = file.read().decode("utf-8", "replace").strip()
+                    text = _COLOURS.sub("", file.read().decode("utf-8", "replace")).strip()
             except FileNotFoundError:
                 continue
             if text:

@@ -232,14 +232,13 @@ class Session:
             self.ahead = Ahead(self.python.path, self.found.project, self._environment(suite), out)
         from pathlib import Path
 
-        from tasks.impact import conditions, plan, store_path, whole
+        from tasks.impact import conditions, looks_at, plan, store_path, whole
 
         root = Path(self.found.project)
         store = store_path(root, suite["name"], [*suite["args"], *suite["paths"]])
         own = suite["environment"]
-        planned = plan(
-            root, store, conditions(Path(self.python.path), own, self._environment(suite)), base=self.wish.base
-        )
+        under = conditions(Path(self.python.path), own, self._environment(suite))
+        planned = plan(root, store, under, base=self.wish.base, paths=looks_at(suite["args"], suite["paths"]))
         return whole(planned) if self.wish.everything else planned
 
     def _remembers_all(self) -> bool:

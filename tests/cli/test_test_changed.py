@@ -90,6 +90,14 @@ def test_a_revision_that_git_does_not_know_is_3(project: Path) -> None:
     assert done.returncode == 3 and "no-such-revision" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("--changed", "--base", "main"), ("--base", "main", "--all")])
+def test_a_base_without_git_is_refused_before_anything_is_recorded(project: Path, words: tuple[str, ...]) -> None:
+    (project / "test_shop.py").write_text("def test_a(): ...\n")
+    done = tes(project, *words)
+    assert done.returncode == 3 and "is in no git repository" in done.stderr
+    assert "leave --base out" in done.stderr
+
+
 STATUSES = [
     ["passed"],
     ["skipped"],

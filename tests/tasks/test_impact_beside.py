@@ -175,6 +175,22 @@ def test_a_record_that_is_not_whole_lets_no_case_be_quoted(project: Project, dam
     assert again.run is None or ids - {"test_plain"} <= cases(again) | names(again), again.why
 
 
+def test_a_process_may_have_read_bytes_and_no_times(tmp_path: Path) -> None:
+    started = "import subprocess\ndef test_it(): subprocess.run(['./tool', 'version.cfg'], check=True)\n"
+    project = Project.made(tmp_path, {"test_it.py": started, "tool": "#!/bin/sh\ncat $1\n", "version.cfg": "1\n"})
+    (project.root / "tool").chmod(0o755)
+    project.run()
+    other = tmp_path / "copy"
+    shutil.copytree(project.root, other)
+    project.root = other
+    assert project.plan().run == ()
+    (other / "tool").chmod(0o644)
+    assert project.plan().run == ("test_it.py",)
+    (other / "tool").chmod(0o755)
+    (other / "version.cfg").write_text("2\n")
+    assert project.plan().why["test_it.py::test_it"] == "it started a process, and version.cfg changed"
+
+
 @pytest.mark.parametrize("start", ["fork", "process"])
 @pytest.mark.parametrize("how", ["os._exit(3)", "os.kill(os.getpid(), 9)"])
 def test_a_worker_that_dies_leaves_nothing_that_is_believed(tmp_path: Path, start: str, how: str) -> None:

@@ -30,6 +30,8 @@ _STATUS = {
     **dict.fromkeys(("fail", "failed", "failure", "broken", "aborted", "timeout", "timedout"), Status.FAILED),
     **dict.fromkeys(("error", "errored", "invalid", "crashed"), Status.ERROR),
 }
+_SAYS_NOTHING = ("", "Failed")  # gotestsum says no more of any failure
+_FRAMING = ("=== RUN", "--- FAIL", "--- SKIP", "FAILED:")
 _CATCH2_MAY_FAIL = "TEST_CASE tagged with !"
 _CTEST_NO_TOOL = "Unable to find executable"  # under <skipped>, although ctest itself counts it as failed
 # Our own words, written by junit_xml.py: a crash, which JUnit does not know, and a reason not to believe the run.
@@ -126,7 +128,12 @@ class Case:
             # Surefire's way to say that what belongs to the whole class failed.
             name = WHOLE_CLASS
         texts = [text for kind in _TEXTS if kind in self.texts and (text := str(self.texts[kind]).strip("\n"))]
-        message = "" if why is None else why.get("message", "") or next((_first_line(text) for text in texts), "")
+        message = "" if why is None else why.get("message", "")
+        if why is not None and message in _SAYS_NOTHING:
+            own = [text for tag in _WORST_FIRST if (text := str(self.texts.get(tag, "")).strip())]
+            told = next((_first_line(text, f"{classname}::{name}") for text in own or texts), message)
+            # nextest says "test timeout" as a type alone, above whatever the case had printed.
+            message = told if own else why.get("type") or told
         return attempt(
             case_id(suite, strings.one(file[:MAX_NAME]), strings.one(classname[:MAX_NAME]), name),
             status,
@@ -159,8 +166,11 @@ class Case:
         return Status.PASSED, None
 
 
-def _first_line(text: str) -> str:
-    return next((line for line in text.splitlines() if line), "")
+def _first_line(text: str, title: str = "") -> str:
+    """The first one that tells something: PHPUnit repeats who the case is, Go and Catch2 that it failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = (line for line in lines if not line.startswith(_FRAMING) and not (title and line.startswith(title)))
+    return next(telling, lines[0] if lines else "")
 
 
 def seconds(text: str) -> float:

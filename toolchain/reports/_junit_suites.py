@@ -26,12 +26,13 @@ class Suites:
         self._open: list[_Open] = []
         self._total: int | None = None
         self._root: int | None = None
-        self.claims_skipped = 0
+        self.claims_skipped = self.claims_errors = 0
         self._mocha_file = ""
 
     def root(self, tag: str, attributes: dict[str, str]) -> None:
         self.ours = tag == "testsuites" and attributes.get("name") == "tes"
         self._root = _number(attributes, "tests") if tag == "testsuites" else None
+        self.claims_errors = (_number(attributes, "errors") or 0) if tag == "testsuites" else 0
         # mocha-junit-reporter counts the pending ones, and leaves them out unless it is told to write them.
         self.claims_skipped = _number(attributes, "skipped") or 0
 

@@ -35,7 +35,7 @@ class _Reader:
         self.cases: list[Case] = []
         self.text: Text | None = None
         self.wants_text = False
-        self.elements = self.twice = self.torn_down = self.unnamed = self.bad = self.skipped = 0
+        self.elements = self.twice = self.torn_down = self.unnamed = self.bad = self.skipped = self.errors = 0
         self.told: list[str] = []
         self.root = ""
 
@@ -96,6 +96,7 @@ class _Reader:
         self.last = more[-1] if more else attempt
         if attempt.status is not Status.PASSED:
             self.skipped += not attempt.status.bad
+            self.errors += attempt.status is Status.ERROR
             self.bad += any(one.status.bad for one in (attempt, *more))
 
     def _torn_down(self, case: Case, attempt: Attempt) -> bool:
@@ -146,6 +147,9 @@ class Stream(Iterator[Attempt]):
         problems = [feed.problem] if feed.problem else []
         if feed.complete and reader.root not in _ROOTS:
             problems.append(f"the report {name} is not JUnit XML: it begins with <{reader.root}>")
+        if reader.suites.reruns and (more := reader.suites.claims_errors - reader.errors) > 0:
+            # gotestsum counts the packages that did not build, and does not name them.
+            problems.append(f"the report {name} counts {more} error(s) outside of its cases")
         if reader.unnamed:
             problems.append(f"{reader.unnamed} case(s) in the report {name} have no name")
         return Summary(

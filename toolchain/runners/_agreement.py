@@ -14,19 +14,24 @@ PRINTED = 64 << 20
 """Bytes of standard output that a runner reads: as many as are kept."""
 
 
-def doubts(ran: Ran, tool: str, attempts: Sequence[Attempt], failing: Sequence[int] = (1,)) -> Iterator[str]:
-    """Reasons not to believe a run, by its end. `failing` are the exit codes that mean that cases failed."""
+def doubts(
+    ran: Ran, tool: str, attempts: Sequence[Attempt], failing: Sequence[int] = (1,), why: str = ""
+) -> Iterator[str]:
+    """Reasons not to believe a run, by its end. `failing` are the exit codes that mean that cases failed.
+
+    `why` is what the tool itself gives as the reason; else it is the end of what it printed.
+    """
+    why = f": {text}" if (text := why[:300] or ran.tail(300)) else ""
     # What failed and then passed, because the tool ran it again, is no failure to the tool.
     bad = sum(attempt.status.bad for attempt in final(attempts).values())
     if ran.timed_out:
         yield f"stopped at its time-out after {ran.seconds:.0f} s"
     elif ran.exit_code is None or ran.exit_code < 0:
-        yield f"{tool} was killed by signal {-(ran.exit_code or 0)}: {ran.tail(300)}"
+        yield f"{tool} was killed by signal {-(ran.exit_code or 0)}{why}"
     elif ran.exit_code in failing and not bad:
-        told = ran.tail(300)
-        yield f"{tool} says that something failed (exit {ran.exit_code}), but its report shows no failure: {told}"
+        yield f"{tool} says that something failed (exit {ran.exit_code}), but its report shows no failure{why}"
     elif ran.exit_code != 0 and ran.exit_code not in failing:
-        yield f"{tool} ended with exit code {ran.exit_code}: {ran.tail(300)}"
+        yield f"{tool} ended with exit code {ran.exit_code}{why}"
     elif ran.exit_code == 0 and bad:
         yield f"{tool} says that all is well (exit 0), but its report shows {bad} failure(s)"
     if not attempts:

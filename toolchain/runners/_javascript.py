@@ -74,12 +74,15 @@ def paths(suite: Suite, selection: tuple[str, ...]) -> tuple[str, ...]:
     return chosen
 
 
-def limit(option: str, suite: Suite) -> list[str]:
+def limit(option: str, suite: Suite, end: str = "") -> list[str]:
     """The option that limits one case, in milliseconds; none where tes.yaml says nothing: each has a limit of its own.
 
-    Node's is left out: its `--test-timeout` ends whole files (seen with 20.20).
+    `end` makes the tool end with its last case: what a stopped case waits for (a timer, a connection) goes on, and
+    would keep the process. Node's is left out: its `--test-timeout` ends whole files (seen with 20.20).
     """
-    return [] if suite.case_timeout is None else [f"{option}={max(1, round(suite.case_timeout * 1000))}"]
+    if suite.case_timeout is None:
+        return []
+    return [f"{option}={max(1, round(suite.case_timeout * 1000))}", *([end] if end else [])]
 
 
 def pattern(selection: tuple[str, ...]) -> str:

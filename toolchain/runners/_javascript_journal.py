@@ -17,6 +17,9 @@ from toolchain.runners._javascript import MAX_NAME, Read, plain
 LIMIT = 1 << 30
 """Bytes. More is not read, and makes the report incomplete."""
 
+# What Node's runner still says of a case when we stop it: that it did not end is our doing.
+_STOPPED = ("its process ended before the case did", "its process died of SIGTERM")
+
 
 class Event(trusted.Report):
     """One line. `t` is in seconds since the epoch, `d` in seconds: set-up, call, tear-down."""
@@ -63,6 +66,9 @@ def read(path: Path | None, suite: str, ran: Ran) -> Read:
                 problems.append(plain(event.text))
             case "end":
                 end = event
+    stopped = [at for at, attempt in results.items() if ran.timed_out and attempt.message in _STOPPED]
+    for at in stopped:
+        del results[at]
     attempts = list(results.values())
     last = list(begun.values())[-1] if begun and end is None else None
     if last is not None and not ran.timed_out and last.name:
@@ -81,7 +87,7 @@ def read(path: Path | None, suite: str, ran: Ran) -> Read:
         problems=tuple(problems),
         notes=tuple(notes),
         empty=tuple(empty),
-        running=last.id if last else "",
+        running=last.id if last else next((name for name, _ in stopped), ""),
     )
 
 

@@ -20,6 +20,7 @@ STATUS = {
 }
 """The words for a case that mean the same to both."""
 
+_STOPPED = "Error: STACK_TRACE_ERROR"
 _MOST_ATTEMPTS = 1000
 
 
@@ -106,7 +107,7 @@ def _attempts(result: Result, statuses: Mapping[str, Status], case: CaseId) -> I
     unknown = "" if result.status in statuses else f"the status {plain(result.status, 50)!r} is not known"
     if status is Status.PASSED and result.failing:
         status = Status.XFAILED
-    messages = [plain(message or "") for message in result.failureMessages]
+    messages = [_timed(plain(message or ""), result) for message in result.failureMessages]
     earlier = [plain(message or "") for message in result.retryReasons]
     if status is Status.PASSED and not earlier:
         earlier = messages
@@ -126,6 +127,13 @@ def _attempts(result: Result, statuses: Mapping[str, Status], case: CaseId) -> I
         number=count,
         started=max(0.0, (result.startAt or 0.0) / 1000),
     )
+
+
+def _timed(text: str, result: Result) -> str:
+    """Vitest's report says of a case at its limit only where the case is; that it was stopped, it only prints."""
+    if not text.startswith(_STOPPED):
+        return text
+    return f"Error: timed out after {result.duration or 0.0:.0f} ms{text.removeprefix(_STOPPED)}"
 
 
 def _headline(text: str) -> str:

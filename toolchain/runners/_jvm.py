@@ -13,10 +13,13 @@ from pathlib import Path, PurePosixPath
 from domain.cases import Attempt, CaseId, SuiteReport
 from toolchain.command import Ran
 from toolchain.reports import junit
+from toolchain.reports._junit_case import WHOLE_CLASS
 from toolchain.reports.report import Names, Report
 from toolchain.runners import RunRequest
 from toolchain.runners._agreement import doubts
 from toolchain.runners._reports import found, together
+
+__all__ = ["WHOLE_CLASS", "read", "tests", "whole", "wrapper"]
 
 
 def read(request: RunRequest, patterns: Sequence[str], output: str) -> Report:
@@ -25,8 +28,10 @@ def read(request: RunRequest, patterns: Sequence[str], output: str) -> Report:
 
     def placed(attempt: Attempt, path: Path) -> Attempt:
         parts = path.relative_to(request.root).parts
-        file = "/".join(parts[: parts.index(output)]) if output in parts else ""
-        return attempt.model_copy(update={"case": attempt.case.model_copy(update={"file": file})})
+        who = {"file": "/".join(parts[: parts.index(output)]) if output in parts else ""}
+        if attempt.case.name == attempt.case.classname:
+            who["name"] = WHOLE_CLASS  # as Surefire 2 says what version 3 leaves empty
+        return attempt.model_copy(update={"case": attempt.case.model_copy(update=who)})
 
     # A report's own count leaves out what ran again; the totals that are printed are compared instead.
     report = together(paths, request.suite.name, _uncounted, placed, lambda _: Names())
@@ -40,16 +45,24 @@ def read(request: RunRequest, patterns: Sequence[str], output: str) -> Report:
 
 
 def whole(
-    tool: str, ran: Ran, request: RunRequest, report: Report, broken: Sequence[Attempt], printed: int, held: int
+    tool: str,
+    ran: Ran,
+    request: RunRequest,
+    report: Report,
+    broken: Sequence[Attempt],
+    printed: int,
+    held: int,
+    why: str,
 ) -> SuiteReport:
-    """What was read and the modules that did not compile, with every reason not to believe that these are all.
+    """What was read, what did not compile and what died, with every reason not to believe that these are all.
 
-    `printed` is the number of tests that the tool says it ran, `held` how many of them the reports hold.
+    `printed` is the number of tests that the tool says it ran, `held` how many of them the reports hold. `why` is what
+    it gives as the reason of a failure.
     """
     attempts = (*report.attempts, *broken)
     # Where it did not compile, no report was to be expected.
     problems = [] if broken and not report.attempts else list(report.problems)
-    problems += doubts(ran, tool, attempts)
+    problems += doubts(ran, tool, attempts, why=why)
     if printed > held:
         problems.append(f"{tool} ran {printed} tests, and its reports hold {held}")
     return SuiteReport(

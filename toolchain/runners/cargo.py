@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from domain.cases import Attempt, CaseId, Status, SuiteReport
 from toolchain.command import Command, Ran
-from toolchain.reports import junit
 from toolchain.reports.report import Kept, Names, Text
 from toolchain.runners import RunRequest
+from toolchain.runners import _libtest as libtest
+from toolchain.runners import _nextest as nextest
 from toolchain.runners._agreement import doubts, no_options, printed
 
 TOOL = "cargo"
@@ -38,12 +39,11 @@ def command(request: RunRequest) -> Command:
     no_options(suite, suite.paths)
     packages = tuple(f"--package={path}" for path in suite.paths)
     names = tuple(dict.fromkeys(_name(entry) for entry in request.selection if "::" in entry))
-    if suite.args[:1] == ("nextest",):
-        report, config = _nextest(request)
-        exact = tuple(part for name in names for part in ("-E", f"test(={name})"))
+    if nextest.asked(suite):
+        config = request.out / "nextest.toml"
+        exact = nextest.chosen(request.selection)
         argv = (TOOL, *suite.args, f"--tool-config-file=tes:{config}", "--no-fail-fast", *packages, *exact)
-        files = {config: _slow(suite.case_timeout) + '[profile.default.junit]\npath = "junit.xml"\n'}
-        more = {"report": report, "files": files}
+        more = {"report": nextest.report_of(request), "files": {config: nextest.config(suite)}}
     else:
         ours, _, harness = _split(suite.args)
         threads = (f"--test-threads={count}",) if (count := request.workers or suite.workers) else ()
@@ -54,24 +54,6 @@ def command(request: RunRequest) -> Command:
     return Command.model_validate(
         {"argv": argv, "cwd": request.root, "environment": environment, "timeout": request.timeout, **more}
     )
-
-
-def _nextest(request: RunRequest) -> tuple[Path, Path]:
-    args, profile = request.suite.args, "default"
-    for index, word in enumerate(args):
-        if word.startswith("--profile="):
-            profile = word.partition("=")[2]
-        elif word in ("--profile", "-P") and index + 1 < len(args):
-            profile = args[index + 1]
-    target = request.root / request.suite.environment.get("CARGO_TARGET_DIR", "target")
-    return target / "nextest" / profile / "junit.xml", request.out / "nextest.toml"
-
-
-def _slow(limit: float | None) -> str:
-    """A case that runs longer is stopped and told as failed; what the project's own nextest.toml says goes first."""
-    if limit is None:
-        return ""
-    return f'[profile.default]\nslow-timeout = {{ period = "{max(1, round(limit))}s", terminate-after = 1 }}\n'
 
 
 def _split(args: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -87,18 +69,8 @@ def _name(entry: str) -> str:
 
 def parse(ran: Ran, request: RunRequest) -> SuiteReport:
     """Every test that was named, with the targets it belongs to."""
-    if request.suite.args[:1] == ("nextest",):
-        report = junit.read(ran.report or _nextest(request)[0], request.suite.name)
-        problems = [*report.doubts(), *doubts(ran, "cargo nextest", report.attempts, (100,))]
-        return SuiteReport(
-            suite=request.suite.name,
-            attempts=report.attempts,
-            complete=report.complete and not ran.timed_out,
-            problems=tuple(problems),
-            notes=report.notes,
-            seconds=ran.seconds,
-            unlisted=report.unlisted,
-        )
+    if nextest.asked(request.suite):
+        return _of_nextest(ran, request)
     errors = printed(ran.stderr)
     reader = _Reader(request.suite.name, list(_targets(errors)), died=not ran.timed_out)
     reader.read(printed(ran.stdout), errors)
@@ -114,6 +86,30 @@ def parse(ran: Ran, request: RunRequest) -> SuiteReport:
         seconds=ran.seconds,
         unlisted=dict(reader.kept.unlisted),
     )
+
+
+def _of_nextest(ran: Ran, request: RunRequest) -> SuiteReport:
+    report = nextest.read(ran, request)
+    broken = tuple(_not_compiled(printed(ran.stderr), request.suite.name))
+    attempts = (*report.attempts, *broken)
+    # What does not compile leaves no report.
+    problems = () if broken and not report.attempts else report.doubts()
+    return SuiteReport(
+        suite=request.suite.name,
+        attempts=attempts,
+        complete=(report.complete or bool(broken)) and not ran.timed_out,
+        problems=(*problems, *doubts(ran, "cargo nextest", attempts, (100, 101) if broken else (100,))),
+        notes=report.notes,
+        seconds=ran.seconds,
+        unlisted=report.unlisted,
+    )
+
+
+def _not_compiled(errors: str, suite: str) -> Iterator[Attempt]:
+    for crate in dict.fromkeys(_NOT_COMPILED.findall(errors)):
+        at = max(0, errors.find("error") - 200)
+        case = CaseId(suite=suite, classname=crate, name=BUILD)
+        yield Attempt(case=case, status=Status.ERROR, message=f"could not compile {crate}", output=errors[at:][:16_000])
 
 
 def _targets(errors: str) -> Iterator[tuple[str, str]]:
@@ -176,18 +172,14 @@ class _Reader:
         for index, block in enumerate(blocks):
             file, crate = self.targets[index] if named else ("", "")
             self._keep(block, file, crate, errors)
-        for crate in dict.fromkeys(_NOT_COMPILED.findall(errors)):
-            at = max(0, errors.find("error") - 200)
-            case = CaseId(suite=self.suite, classname=crate, name=BUILD)
-            message = f"could not compile {crate}"
-            self.kept.add(Attempt(case=case, status=Status.ERROR, message=message, output=errors[at:][:16_000]))
+        for attempt in _not_compiled(errors, self.suite):
+            self.kept.add(attempt)
 
     def _keep(self, block: _Block, file: str, crate: str, errors: str) -> None:
         for name, status in [*block.found.items(), *block.again]:
             text = str(block.outputs.get(name, "")).strip("\n") if status is Status.FAILED else ""
             case = self.names.apart(CaseId(suite=self.suite, file=file, classname=crate, name=name))
-            message = next((line for line in text.splitlines() if "panicked at" in line or "Error" in line), "")
-            self.kept.add(Attempt(case=case, status=status, message=message, output=text))
+            self.kept.add(Attempt(case=case, status=status, message=libtest.message(text), output=text))
         if not (problem := block.disagreement()):
             return
         self.whole = False

@@ -190,7 +190,10 @@ class _Reader:
         if package.untested and not package.done:
             self.notes.append(f"{name} has no test files")
         elif action == "pass" and not package.done:
-            self.notes.append(f"{name} ran no test")
+            if "PASS" in str(package.text):
+                self.notes.append(f"{name} ran no test")
+            else:  # Go prints it before it ends with 0; a TestMain that does os.Exit(0) does not
+                self.problems.append(f"{name} ended with 0 before it ran a test: does its TestMain call os.Exit(0)?")
         if package.broken and name not in self.build:
             return  # why is on standard error, which is read at the end
         for attempt in package.done:

@@ -18,7 +18,7 @@ _STATUS = {**json_report.STATUS, "pending": Status.SKIPPED, "disabled": Status.S
 def command(request: RunRequest) -> Command:
     """Paths go in as expressions that match just them: Jest takes every path for one. Our options come last."""
     suite, report = request.suite, request.out / "report.json"
-    ours = ["--ci", "--json", f"--outputFile={report}", *javascript.limit("--testTimeout", suite)]
+    ours = ["--ci", "--json", f"--outputFile={report}", *javascript.limit("--testTimeout", suite, "--forceExit")]
     ours += json_report.options(request)
     root = request.root.resolve()
     chosen = (f"^{javascript.escaped(str(root / p))}(/|$)" for p in javascript.paths(suite, request.selection))

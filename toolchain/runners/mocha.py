@@ -25,7 +25,7 @@ def command(request: RunRequest) -> Command:
     ours = [f"--reporter={_REPORTER}", f"--reporter-option=tes-journal={quote(str(report))}"]
     if request.shard:
         ours.append(f"--reporter-option=tes-shard={request.shard[0]}/{request.shard[1]}")
-    ours += javascript.limit("--timeout", suite)
+    ours += javascript.limit("--timeout", suite, "--exit")
     if name := javascript.pattern(request.selection):
         ours.append(f"--grep={name}")
     chosen = javascript.paths(suite, request.selection)

@@ -43,6 +43,8 @@ RECORDED: dict[str, tuple[int, dict[str, int], int | None, str]] = {
     "surefire-rerun.xml": (5, {"passed": 1, "failed": 2, "error": 2}, 2, "claims 2 cases and holds 3"),
     "gradle.xml": (4, {"passed": 2, "failed": 1, "skipped": 1}, 4, ""),
     "gotestsum-reruns.xml": (5, {"passed": 3, "failed": 1, "skipped": 1}, 5, ""),
+    # it counts the packages that did not build, and names them nowhere
+    "gotestsum-broken.xml": (2, {"passed": 1, "skipped": 1}, 2, "counts 1 error(s) outside of its cases"),
     "go-junit-report.xml": (3, {"passed": 1, "failed": 1, "error": 1}, 3, ""),
     "nextest.xml": (6, {"passed": 2, "failed": 4}, 4, ""),
     "catch2.xml": (5, {"passed": 2, "failed": 1, "error": 1, "xfailed": 1}, None, ""),
@@ -50,6 +52,7 @@ RECORDED: dict[str, tuple[int, dict[str, int], int | None, str]] = {
     "googletest.xml": (4, {"passed": 1, "failed": 1, "skipped": 2}, 4, ""),
     "nunit.xml": (4, {"passed": 1, "failed": 1, "skipped": 2}, 4, ""),
     "phpunit.xml": (5, {"passed": 2, "failed": 1, "error": 1, "skipped": 1}, 5, ""),
+    "phpunit-9.xml": (10, {"passed": 3, "failed": 2, "error": 2, "skipped": 3}, 10, ""),
     "phpunit-9-warning.xml": (1, {"skipped": 1}, 1, ""),
     "invalid-utf-8.xml": (2, {"passed": 2}, 2, ""),
     "control-characters.xml": (2, {"passed": 2}, 2, ""),
@@ -318,3 +321,22 @@ def test_a_report_cut_anywhere_never_looks_whole(tmp_path_factory: pytest.TempPa
     path.write_bytes(whole[: -cut - 1])
     report = junit.read(path, "unit")
     assert not report.complete and report.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("testA", "C::testA\none left\nat C.php:5", "one left"),  # PHPUnit
+        ("TestA", "=== RUN   TestA\n    a_test.go:6: one left\n--- FAIL: TestA (0.00s)", "a_test.go:6: one left"),
+        ("adds", "\nFAILED:\nso bad\nat a.cpp:5\n", "so bad"),  # Catch2
+        ("a", "C::a", "C::a"),
+        ("a", "one\ntwo", "one"),
+    ],
+)
+def test_the_message_is_the_first_line_that_tells_something(tmp_path: Path, name: str, text: str, message: str) -> None:
+    for said in ("", 'message="Failed"'):  # gotestsum says so of everything
+        xml = (
+            f'<testsuite><testcase classname="C" name="{name}"><failure {said}>{text}</failure></testcase></testsuite>'
+        )
+        [attempt] = junit.read(write(tmp_path, xml), "unit").attempts
+        assert attempt.message == message

@@ -1,9 +1,7 @@
-"""cargo test: recorded output of cargo 1.95, nextest's report, and the real tool where it is installed."""
+"""cargo test: recorded output of cargo 1.95, and nextest's report. The real tool: test_real_tools.py."""
 
 from __future__ import annotations
 
-import os
-import pwd
 import tomllib
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import pytest
 
 from domain.cases import judge
 from domain.verdict import Outcome
-from tasks.execute import execute
 from tests.toolchain.runners.recorded import ran, replay, request_for, told
 from toolchain.runners import cargo as runner
 
@@ -51,7 +48,12 @@ def test_a_recorded_run(tmp_path: Path) -> None:
     }
     assert report.complete and report.problems == ()
     failed = next(attempt for attempt in report.attempts if attempt.status.bad)
-    assert "panicked at src/lib.rs" in failed.message and "removing" in failed.output and "left: 1" in failed.output
+    assert (
+        "left == right" in failed.message
+        and "(src/lib.rs:" in failed.message
+        and "removing" in failed.output
+        and "left: 1" in failed.output
+    )
     assert judge(replay(tmp_path, "cargo", "clean", 0)).outcome is Outcome.PASS
 
 
@@ -113,23 +115,48 @@ def test_the_report_of_nextest_is_read_where_it_writes_it(tmp_path: Path) -> Non
     assert judge(missing).outcome is Outcome.INCONCLUSIVE
 
 
-@pytest.mark.requires("cargo")
-async def test_the_real_tool(tmp_path: Path) -> None:
-    # The tests have a HOME of their own, and rustup looks for its toolchains at home.
-    rustup = os.environ.get("RUSTUP_HOME", str(Path(pwd.getpwuid(os.getuid()).pw_dir) / ".rustup"))
-    environment = {"RUSTUP_HOME": rustup} if Path(rustup).is_dir() else {}
-    request = request_for(tmp_path, "cargo", timeout=250.0, args=("--offline", "--lib"), environment=environment)
-    (request.root / "src").mkdir()
-    (request.root / "Cargo.toml").write_text('[package]\nname = "shop"\nversion = "0.1.0"\nedition = "2021"\n')
+def nextest_report(tmp_path: Path, *cases: str) -> Path:
+    path = tmp_path / "junit.xml"
+    path.write_text(
+        f'<testsuites tests="{len(cases)}"><testsuite name="shop">{"".join(cases)}</testsuite></testsuites>'
+    )
+    return path
 
-    async def go(body: str) -> tuple[dict[str, str], tuple[str, ...], Outcome]:
-        tests = f"#[test] fn good() {{}}\n#[test] fn other() {{ {body} }}\n"
-        (request.root / "src" / "lib.rs").write_text(f"#[cfg(test)] mod tests {{\n{tests}}}\n")
-        report = runner.parse(await execute(runner.command(request), request.out), request)
-        return told(report), report.problems, judge(report).outcome
 
-    good = {"src/lib.rs::shop::tests::good": "passed", "src/lib.rs::shop::tests::other": "passed"}
-    assert await go("") == (good, (), Outcome.PASS)
-    assert (await go('panic!("no")'))[2] is Outcome.FAIL
-    assert (await go("std::process::exit(0)"))[2] is not Outcome.PASS
-    assert (await go("nope()"))[0] == {"shop::(build)": "error"}
+def nextest_case(name: str, out: str) -> str:
+    return f'<testcase name="{name}" classname="shop::t"><system-out>{out}</system-out></testcase>'
+
+
+def test_a_case_that_nextest_takes_for_passed_because_its_process_ended_with_0_is_crashed(tmp_path: Path) -> None:
+    whole = "\nrunning 1 test\ntest good ... ok\n\ntest result: ok. 1 passed; 0 failed; 0 ignored\n"
+    path = nextest_report(
+        tmp_path,
+        nextest_case("good", whole),
+        nextest_case("exits", "\nrunning 1 test\nbye\n"),
+        nextest_case("of_another_harness", "fine\n"),
+    )
+    request = request_for(tmp_path, "cargo", args=("nextest", "run"))
+    report = runner.parse(ran(tmp_path, report=path), request)
+    assert told(report) == {
+        "shop::t::good": "passed",
+        "shop::t::exits": "crashed",
+        "shop::t::of_another_harness": "passed",
+    }
+    assert judge(report).outcome is Outcome.FAIL
+    assert "store-success-output = true" in "".join(runner.command(request).files.values())
+
+
+@pytest.mark.parametrize(
+    ("selection", "filters"),
+    [
+        (("shop::tests::adds",), ("-E", "test(=tests::adds)", "-E", "test(=adds)")),
+        (("shop::many::one",), ("-E", "test(=many::one)", "-E", "test(=one)")),
+        (("shop::tests::adds", "web::(build)"), ()),
+    ],
+)
+def test_a_case_of_nextest_is_selected_by_whatever_may_be_its_name(
+    tmp_path: Path, selection: tuple[str, ...], filters: tuple[str, ...]
+) -> None:
+    """Its id does not tell where the name of the binary ends. A build that is tried again runs all."""
+    argv = runner.command(request_for(tmp_path, "cargo", args=("nextest", "run"), selection=selection)).argv
+    assert argv[argv.index("--no-fail-fast") + 1 :] == filters

@@ -77,6 +77,22 @@ async def test_tap_on_standard_output_and_a_file_by_its_path_from_the_root(tmp_p
     assert str(report.attempts[0].case) == "tests/a.php::c::a"
 
 
+async def test_a_command_by_its_path_is_the_projects_wherever_we_are(tmp_path: Path) -> None:
+    suite = Suite(name="unit", framework="command", command=("vendor/bin/tool",), report="-")
+    request = request_for(tmp_path, "", suite=suite)
+    tool = request.root / "vendor" / "bin" / "tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\necho 1..1; echo ok 1 - a\n")
+    tool.chmod(0o755)
+    report = runner.parse(await execute(runner.command(request), request.out), request)
+    assert judge(report).outcome is Outcome.PASS
+
+
+async def test_what_a_tool_says_is_told_without_colours(tmp_path: Path) -> None:
+    report = await run(tmp_path, "printf '\\033[0m' >&2; echo why; exit 3", "-")
+    assert any(problem.endswith(": why") for problem in report.problems), report.problems
+
+
 async def test_one_name_in_two_reports_is_two_cases(tmp_path: Path) -> None:
     report = await run(tmp_path, f"mkdir -p out; echo '{XML}' > out/a.xml; echo '{XML}' > out/b.xml")
     assert [a.case.name for a in report.attempts] == ["a", "a (#2)"]

@@ -107,6 +107,8 @@ def fake(name: str, way: str, tmp_path: Path) -> tuple[Command, object]:
     for variable, text in files.items():
         (tmp_path / variable).write_text(text)
         lines.append(f"{variable}='{tmp_path / variable}'")
+    if name == "maven":
+        lines.append('echo "[INFO] BUILD SUCCESS"')
     if report != "/dev/stdout":
         lines.append('mkdir -p "$(dirname "$REPORT")"')
     tool = tmp_path / "fake"

@@ -92,6 +92,11 @@ def event(action: str, test: str | None = None, **more: object) -> str:
 GOOD = event("run", "TestA") + event("pass", "TestA", Elapsed=0.1)
 SABOTAGE: dict[str, tuple[str, int | None, str]] = {
     "nothing at all": ("", 0, "no case was run"),
+    "it ends with 0 before all tests": (
+        GOOD + event("pass") + event("pass").replace('"p"', '"q"'),
+        0,
+        "q ended with 0",
+    ),
     "no test in any package": (event("skip"), 0, "no case was run"),
     "a package without its end": (GOOD, 0, "p has no result"),
     "a test without its end in a package that passed": (GOOD + event("run", "TestB") + event("pass"), 0, ""),

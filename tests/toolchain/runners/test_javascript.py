@@ -107,6 +107,9 @@ def test_the_limit_of_a_case_is_the_frameworks_own_option_and_only_where_it_is_a
 
     assert not any(one.startswith(word) for one in argv())
     assert f"{word}=2500" in argv(case_timeout=2.5)
+    # What a stopped case began would keep the process; Vitest ends its workers by itself.
+    end = {"jest": {"--forceExit"}, "mocha": {"--exit"}, "vitest": set()}[framework]
+    assert end <= set(argv(case_timeout=2.5)) and not end & set(argv())
 
 
 @pytest.mark.parametrize("framework", RECORDED)
@@ -322,3 +325,19 @@ def test_one_value_replaced_is_read_or_refused_and_never_raises(
     report = _parse(framework, damaged.encode("utf-8", "replace"), folder, 1)
     assert judge(report).outcome is not Outcome.PASS
     assert all(len(problem) < 1000 for problem in report.problems)
+
+
+def test_a_case_that_did_not_end_because_we_stopped_the_run_is_named_and_no_failure(parsed: Any) -> None:
+    """Node's runner still writes it down when it is told to end; whether it does depends on the moment."""
+    lines = [
+        {"e": "result", "id": "a.js::good", "f": "a.js", "name": "good", "o": "passed"},
+        {"e": "result", "id": "b.js::x", "f": "b.js", "name": "x", "o": "crashed", "msg": "%s"},
+        {"e": "end", "collected": 2, "ran": 1},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    report = parsed("node", (text % "its process ended before the case did").encode(), None)
+    assert [str(attempt.case) for attempt in report.attempts] == ["a.js::good"]
+    assert judge(report).outcome is Outcome.INCONCLUSIVE and "b.js::x" in report.problems[0]
+    # What died before is a failure at the time-out, too.
+    died = parsed("node", (text % "its process died of SIGSEGV").encode(), None)
+    assert judge(died).outcome is Outcome.FAIL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from toolchain.runners import RunRequest
 
 PROJECTS = Path(__file__).with_name("projects") / "javascript"
 FRAMEWORKS = ("jest", "vitest", "mocha", "node")
+LIMITED = ("jest", "vitest", "mocha")
+"""They stop a case at its limit."""
 
 pytestmark = pytest.mark.requires("node", "npm-registry")
 
@@ -230,13 +233,45 @@ async def test_where_nothing_is_collected_nothing_is_proved(framework: str, proj
 async def test_one_that_hangs_is_stopped_and_what_had_ended_is_kept(
     framework: str, project: Path, tmp_path: Path
 ) -> None:
+    """A busy loop, which no limit of a case can stop, ends at the limit of the suite."""
     hangs = "test('hangs', () => { for (;;) {} });"
     plant(project, {**good(framework), "test/b.test.js": HEAD[framework] + hangs})
-    report, ran = await run(framework, project, tmp_path / "out", timeout=4.0)
+    suite = Suite(name="unit", framework=framework, case_timeout=0.5 if framework in LIMITED else None)
+    report, ran = await run(framework, project, tmp_path / "out", suite=suite, timeout=4.0)
     assert ran.timed_out and not report.complete and judge(report).outcome is Outcome.INCONCLUSIVE
     assert "time-out" in report.problems[0]
     if framework in ("mocha", "node"):
         assert told(report)["test/a.test.js::good"] == PASSED and "test/b.test.js" in report.problems[0]
+
+
+# Nothing, a timer that holds the process for an hour, and one that comes back for ever.
+HANGING = """
+test('before', () => {});
+test('for ever', () => new Promise(() => {}));
+test('an hour', () => new Promise((done) => setTimeout(done, 3600000)));
+test('again and again', () => new Promise(() => { setInterval(() => {}, 100); }));
+test('after', () => {});
+"""
+
+
+@pytest.mark.parametrize("framework", LIMITED)
+async def test_a_case_that_hangs_is_stopped_at_its_limit_and_the_rest_runs(
+    framework: str, project: Path, tmp_path: Path
+) -> None:
+    """The tool ends then, although what the case had begun goes on."""
+    plant(project, {**good(framework), "test/b.test.js": HEAD[framework] + HANGING})
+    suite = Suite(name="unit", framework=framework, case_timeout=0.4)
+    report, ran = await run(framework, project, tmp_path / "out", suite=suite)
+    assert not ran.timed_out and report.complete and report.problems == (), (report, ran.tail())
+    hung = dict.fromkeys(("for ever", "an hour", "again and again"), FAILED)
+    wanted = {"before": PASSED, **hung, "after": PASSED}
+    assert told(report) == {
+        "test/a.test.js::good": PASSED,
+        **{f"test/b.test.js::{name}": state for name, state in wanted.items()},
+    }
+    messages = [attempt.message for attempt in report.attempts if attempt.status.bad]
+    assert all(re.search(r"(?i)timed? ?out.* \d+ ?ms", message) for message in messages), messages
+    assert judge(report).outcome is Outcome.FAIL
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

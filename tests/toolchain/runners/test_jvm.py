@@ -1,9 +1,8 @@
-"""Maven and Gradle: the reports of all modules, recorded ones of Surefire, and real Maven where it works offline."""
+"""Maven and Gradle: the reports of all modules, recorded ones of both. The real tools: test_real_tools.py."""
 
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from domain.cases import SuiteReport, final, judge
 from domain.errors import SpecError
 from domain.verdict import Outcome
-from tasks.execute import execute
 from tests.toolchain.runners.recorded import FIXTURES, ran, request_for, told
 from toolchain.registry import module
 from toolchain.runners import RunRequest, gradle, maven
@@ -22,7 +20,7 @@ PLACE = {"maven": "target/surefire-reports", "gradle": "build/test-results/test"
 WHOLE = '<testsuite name="s.A" tests="1" failures="0"><testcase name="good" classname="s.A" time="0.1"/></testsuite>'
 BAD = WHOLE.replace("/></", "><failure message='no'/></testcase></").replace('failures="0"', 'failures="1"')
 TOTAL = {
-    "maven": "[INFO] Tests run: {}, Failures: 0, Errors: 0, Skipped: 0\n",
+    "maven": "[INFO] Tests run: {}, Failures: 0, Errors: 0, Skipped: 0\n[INFO] BUILD SUCCESS\n",
     "gradle": "{} tests completed, 0 failed\n",
 }
 
@@ -65,14 +63,15 @@ def test_the_exact_argv_of_maven(tmp_path: Path) -> None:
 def test_the_exact_argv_of_gradle(tmp_path: Path) -> None:
     request = request_for(tmp_path, "gradle", args=("-Pa=b",), paths=(":core",))
     out = request.out
-    ours = ("--no-daemon", "--console=plain", "--continue", "--no-build-cache", f"--init-script={out}/tes.init.gradle")
+    ours = ("--no-daemon", "--console=plain", "--continue", "--no-build-cache")
+    ours += ("-Dorg.gradle.configuration-cache=false", f"--init-script={out}/tes.init.gradle")
     command = gradle.command(request)
     assert command.argv == ("gradle", *ours, ":core:test", "-Pa=b")
     assert "upToDateWhen { false }" in command.files[out / "tes.init.gradle"]
     request = request_for(
         tmp_path, "gradle", selection=("core::shop.CartTest::adds()", "src/test/java/shop/BTest.java")
     )
-    assert gradle.command(request).argv[6:] == ("test", "--tests", "shop.CartTest.adds", "--tests", "BTest")
+    assert gradle.command(request).argv[7:] == ("test", "--tests", "shop.CartTest.adds", "--tests", "BTest")
 
 
 @pytest.mark.parametrize("framework", PLACE)
@@ -167,21 +166,60 @@ def test_a_recorded_report_of_gradle(tmp_path: Path) -> None:
     assert len(report.attempts) == 4 and report.problems == () and judge(report).outcome is Outcome.FAIL
 
 
-@pytest.mark.requires("maven")
-async def test_the_real_maven(tmp_path: Path) -> None:
-    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
-    args = ("--offline", f"-Dmaven.repo.local={home}/.m2/repository", "-Dsurefire.rerunFailingTestsCount=1")
-    request = request_for(tmp_path, "maven", args=args, timeout=250.0)
-    shutil.copytree(FIXTURES / "maven" / "project", request.root, dirs_exist_ok=True)
-    report = maven.parse(await execute(maven.command(request), request.out), request)
-    if not report.attempts:
-        pytest.skip(f"Maven has no plugins here: {report.problems[-1][-200:]}")
+def test_a_test_process_of_gradle_that_exits_with_0_is_seen_by_what_it_began(tmp_path: Path) -> None:
+    """Recorded of Gradle 4.4: exit 0, BUILD SUCCESSFUL, and a report without the case that exits and those after it."""
+    request = started(tmp_path, "gradle")
+    place = request.root / "dies" / PLACE["gradle"] / "TEST-DiesTest.xml"
+    place.parent.mkdir(parents=True)
+    place.write_text('<testsuite tests="1"><testcase name="a" classname="DiesTest"/></testsuite>')
+    events = tmp_path / "events.jsonl"
+    shutil.copyfile(FIXTURES / "gradle" / "exited.jsonl", events)
+    report = gradle.parse(ran(tmp_path, "BUILD SUCCESSFUL in 3s\n", report=events), request)
+    assert told(report) == {"dies::DiesTest::a": "passed", "dies::DiesTest::dies": "crashed"}
+    assert judge(report).outcome is Outcome.FAIL and not report.complete
+    assert "a test process of :dies:test ended before it had run all its tests" in report.problems
+    assert "gradle ran 2 tests, and its reports hold 1" in report.problems
+    # At the time-out nobody knows whether it died.
+    late = gradle.parse(ran(tmp_path, exit_code=None, report=events), request)
+    assert told(late) == {"dies::DiesTest::a": "passed"} and judge(late).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("events", "cases"),
+    [
+        ('{"e":"start","t":":w:a:test","c":"s.A","n":"s.A","s":true}\n', {"w/a::s.A::(class)": "crashed"}),
+        ('{"e":"start","t":":test","c":"s.A","n":"x","s":false}\n', {"s.A::x": "crashed"}),
+        ('{"e":"start","t":":test","c":"s.A","n":"x","s":fal', {}),
+        ("no JSON\n[]\n", {}),
+        ("", {}),
+    ],
+)
+def test_what_began_in_gradle_and_did_not_end(tmp_path: Path, events: str, cases: dict[str, str]) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(events)
+    assert told(gradle.parse(ran(tmp_path, report=path), started(tmp_path, "gradle"))) == cases
+
+
+def test_a_class_whose_process_died_is_crashed_in_its_module(tmp_path: Path) -> None:
+    """Recorded of Surefire 2.22: other modules failed as well, and the report says nothing of it."""
+    text = (FIXTURES / "maven" / "died.out").read_text()
+    report = parsed(tmp_path, "maven", {"core/A": BAD}, text, 1)
     assert told(report) == {
-        "core::shop.CartTest::adds": "passed",
-        "core::shop.CartTest::flaky": "passed",
-        "web::web.PageTest::shows": "passed",
+        "core::s.A::good": "failed",
+        "dies::DiesTest::(class)": "crashed",
     }
-    assert report.problems == () and "1 passed only on retry" in str(judge(report).reasons)
-    again = request.model_copy(update={"selection": ("web::web.PageTest::shows",)})
-    report = maven.parse(await execute(maven.command(again), again.out), again)
-    assert told(report) == {"web::web.PageTest::shows": "passed"} and judge(report).outcome is Outcome.PASS
+
+
+def test_maven_that_ends_with_0_before_its_end_is_not_believed(tmp_path: Path) -> None:
+    """A test that exits within Maven's own process takes Maven with it."""
+    report = parsed(tmp_path, "maven", {"core/A": WHOLE}, "[INFO] Running s.B\n", 0)
+    assert judge(report).outcome is Outcome.INCONCLUSIVE and "without BUILD SUCCESS" in report.problems[0]
+    quiet = request_for(tmp_path, "maven", args=("-q",))
+    assert judge(maven.parse(ran(tmp_path, "", "", 0), quiet)).outcome is Outcome.PASS
+
+
+def test_the_reason_is_the_tools_own_and_not_the_advice_at_its_end(tmp_path: Path) -> None:
+    text = "[ERROR] No plugin here\n[ERROR] \n[ERROR] you can resume the build with mvn -rf :core\n"
+    assert any("No plugin here" in problem for problem in parsed(tmp_path, "maven", {}, text, 1).problems)
+    text = "* What went wrong:\nNo such task\n\n* Try:\nRun with --stacktrace\n"
+    assert any("No such task" in problem for problem in parsed(tmp_path, "gradle", {}, text, 1).problems)

@@ -1,0 +1,7 @@
+#[test]
+fn good() {}
+
+#[test]
+fn exits() {
+    std::process::exit(0);
+}

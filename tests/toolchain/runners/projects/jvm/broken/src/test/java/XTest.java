@@ -1,0 +1,3 @@
+public class XTest {
+    @org.junit.Test public void x() { nope(); }
+}

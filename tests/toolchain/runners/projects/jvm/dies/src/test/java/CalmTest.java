@@ -1,0 +1,3 @@
+public class CalmTest {
+    @org.junit.Test public void calm() { }
+}
