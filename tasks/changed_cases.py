@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from domain.cases import CaseId, SuiteReport
+from domain.cases import CaseId, SuiteReport, final
 from domain.plan import Plan
 from domain.plan_chosen import plan_chosen
 from domain.spec import Suite
@@ -20,9 +20,13 @@ from domain.verdict import Verdict
 from tasks import impact
 from tasks.execute import clean_environment
 from tasks.impact_parts import Part
+from tasks.installed_copy import installed
 from tasks.run import Run
 from tasks.shards import divisible
-from tasks.suite_result import compared, with_reused
+from tasks.snapshot import entries
+from tasks.suite_result import compared, misses, with_reused
+
+NAMED = 5
 
 
 def why_not(suite: Suite, *, elsewhere: bool = False) -> str:
@@ -37,7 +41,8 @@ def why_not(suite: Suite, *, elsewhere: bool = False) -> str:
 
 
 class Changed:
-    """One suite's selection in one run. `planned` is None where all of it runs without recording; `note` tells."""
+    """One suite's selection in one run. `planned` and `copies` (see `Installed`) are None where all of it runs without
+    recording; `note` tells."""
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class Changed:
     ) -> None:
         self.suite, self.plan, self.note = suite, plan, ""
         self.planned: impact.Selection | None = None
+        self.copies: Mapping[str, str] | None = None
         if run.spec.tests.select == "all":
             return
         if why := why_not(suite):
@@ -62,6 +68,8 @@ class Changed:
         store = run.store / "impact" / run.project / name
         # What the tests will see of this process's environment, which is another in each flow run.
         under = impact.conditions(python or Path(sys.executable), suite.environment, clean_environment())
+        found = installed(python, [entry.path for entry in entries(source)], Path(source.root))
+        under["the installed packages"], self.copies = found.rest, found.copies
         planned = impact.plan(Path(source.root), store, under, paths=impact.looks_at(suite.args, suite.paths))
         self.planned = planned = impact.whole(planned) if again else planned
         if planned.run is None:
@@ -87,5 +95,17 @@ class Changed:
         return report if self.planned.run is None else with_reused(report, self.planned.attempts(self.suite.name))
 
     def counted(self, verdict: Verdict, report: SuiteReport) -> Verdict:
-        """The verdict, with how many of its results would have been quoted, and wrongly."""
-        return compared(verdict, self.planned, report)
+        """The verdict with the metrics `selected` (cases that ran) and `reused`, and, where everything ran and could be
+        compared, how many of its results would have been quoted, and which of them wrongly."""
+        if self.planned is None:
+            return verdict
+        last = final(report.attempts).values()
+        reused = sum(attempt.reused for attempt in last)
+        metrics = {**verdict.metrics, "selected": float(len(last) - reused), "reused": float(reused)}
+        verdict = compared(verdict.model_copy(update={"metrics": metrics}), self.planned, report)
+        found = misses(self.planned, report)
+        if found is None or not found[1]:
+            return verdict
+        told = f"selection would have missed {len(found[1])} of {found[0]} results: {', '.join(found[1][:NAMED])}"
+        more = ", ..." if len(found[1]) > NAMED else ""
+        return verdict.model_copy(update={"reasons": (*verdict.reasons, told + more)})

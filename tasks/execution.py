@@ -78,7 +78,7 @@ async def tests(run: Run, source: Source, suite: Suite) -> Stage:
             report, finished = await on_this_machine(
                 suite, source, environment, asked.plan, store, out, key,
                 durations=history, tell=tell, again=again or asked.planned is not None,
-                impact=asked.planned is not None,
+                impact=asked.copies,
             )  # fmt: skip
             report = await asyncio.to_thread(asked.taken_in, report, [one.out for one in finished])
             report = await repeated(run, source, suite, environment.python, report, out)

@@ -48,6 +48,7 @@ class Finished(Value):
 class Task:
     """What one shard is made of. A plain class: Prefect looks through values for futures, and these may be long.
 
+    `impact`, where cases are recorded, are the installed files that are the project's own.
     `durations` are expected seconds by node id. `tell` hears how many cases are done, of how many.
     """
 
@@ -61,7 +62,7 @@ class Task:
         workers: int,
         durations: Mapping[str, float],
         tell: Callable[[int, int], None] = lambda done, total: None,
-        impact: bool = False,
+        impact: Mapping[str, str] | None = None,
     ) -> None:
         self.suite, self.shard, self.of, self.source = suite, shard, of, source
         self.impact = impact
@@ -70,6 +71,8 @@ class Task:
     def request(self, home: Path) -> RunRequest:
         """As the runner wants it; what it reads is written beside."""
         write(home / "durations.json", json.dumps(self.durations))
+        if self.impact:
+            write(home / "report" / "copies.json", json.dumps(self.impact))
         if self.suite.coverage is not None:
             write(home / "coveragerc", coverage.rcfile(self.suite.coverage, Path(self.source.root)))
         return self.asked(home / "tree", home / "report").model_copy(
@@ -91,7 +94,7 @@ class Task:
             leave=self.shard.leave,
             timeout=self.suite.timeout,
             workers=self.workers,
-            impact=self.impact,
+            impact=self.impact is not None,
             **divides,
         )
 

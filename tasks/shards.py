@@ -121,10 +121,10 @@ async def on_this_machine(
     durations: Mapping[CaseId, float] | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
     again: bool = False,
-    impact: bool = False,
+    impact: Mapping[str, str] | None = None,
 ) -> tuple[SuiteReport, list[Finished]]:
-    """Every shard as a task of its own, as many at once as there are processors for; merged. With `impact` they record
-    what each case depends on."""
+    """Every shard as a task of its own, as many at once as there are processors for; merged. With `impact`, the
+    installed files that are the project's own, they record what each case depends on."""
     of = len(made.shards)
     workers = share(of, suite.workers, CORES.total)
     seconds = {str(case): value for case, value in (durations or {}).items()}

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 
+from .impact_codes import BYTECODE
+
 if TYPE_CHECKING:
     from .impact import Recorder
 
@@ -21,7 +23,6 @@ _LISTS = frozenset(("os.listdir", "os.scandir"))
 _LOADS = frozenset(("sqlite3.connect", "ctypes.dlopen"))
 _READS = frozenset((*_LISTS, *_LOADS, "open"))
 _HEARD = _READS | _PROCESS | {"socket.connect", "exec"}
-_BYTECODE = "<bytecode>"
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _NEAR = ("127.", "::1", "localhost")
 ANYTHING, REMOTE = "*", "!"
@@ -100,7 +101,7 @@ def _read(recorder: Recorder, event: str, args: Tuple[Any, ...]) -> None:
     if not isinstance(name, str):
         return
     absolute = os.path.abspath(name)
-    path = recorder.path(absolute.replace(f"{os.sep}__pycache__{os.sep}", f"{os.sep}{_BYTECODE}{os.sep}"))
+    path = recorder.path(absolute.replace(f"{os.sep}__pycache__{os.sep}", f"{os.sep}{BYTECODE}{os.sep}"))
     if path is None:
         return
     caller, pytests = None, False
@@ -120,15 +121,15 @@ def _read(recorder: Recorder, event: str, args: Tuple[Any, ...]) -> None:
             break
     if caller is None and pytests:
         return
-    if _BYTECODE in path or path.endswith(".pyc"):
+    if BYTECODE in path or path.endswith(".pyc"):
         return
     recorder.opened(path, caller)
 
 
 def _imported(recorder: Recorder, frame: Any, path: str) -> None:
     """Who imports a module executes it: a call from the importer to the module's top."""
-    if f"{_BYTECODE}/" in path:
-        folder, _, name = path.partition(f"{_BYTECODE}/")
+    if f"{BYTECODE}/" in path:
+        folder, _, name = path.partition(f"{BYTECODE}/")
         path = f"{folder}{name.partition('.')[0]}.py"
     if not path.endswith(".py"):
         return

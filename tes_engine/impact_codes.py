@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import sysconfig
@@ -10,6 +11,8 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 _CACHES = frozenset((".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".benchmarks", ".tox", ".nox",
                      ".eggs", "__pycache__", "site-packages"))  # fmt: skip
 _MEASURED = (".coverage", ".testmondata")
+# In place of __pycache__, which is a folder that nobody looks into.
+BYTECODE = "<bytecode>"
 _CUT = ("<frozen importlib", "/_pytest/", "/pluggy/", "/tes_engine/")
 _TASKS = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR: an event loop calls these from anywhere
 
@@ -30,6 +33,7 @@ class Codes:
             for path in {sys.prefix, sys.exec_prefix, out, *_installed()}
             if not self.roots[0].startswith(os.path.join(path, ""))
         )
+        self.copies = _copies(out)
         self.numbers: Dict[int, Optional[int]] = {}  # of code objects, by identity; None is not the project's
         self.all: List[Tuple[Any, str]] = []  # keeps them alive, so that identities stay theirs
         self.cut: Set[int] = set()  # where calls lead from anywhere to anywhere: imports, pytest, pluggy
@@ -39,6 +43,8 @@ class Codes:
         """A file's path from the root; None when it is not the project's, or what tools keep there for themselves."""
         if not os.path.isabs(name):
             name = os.path.abspath(name)
+        if self.copies and (twin := self.copied(name)) is not None:
+            return twin
         for root in self.roots:
             if name.startswith(root):
                 if name.startswith(self.outside):
@@ -47,6 +53,14 @@ class Codes:
                 parts = path.split("/")
                 return None if parts[-1].startswith(_MEASURED) or not _CACHES.isdisjoint(parts) else path
         return None
+
+    def copied(self, name: str) -> Optional[str]:
+        """The path of the project's file that this is an installed copy of, or the compiled one of such a copy."""
+        folder, compiled, rest = name.partition(f"{os.sep}{BYTECODE}{os.sep}")
+        if not compiled:
+            return self.copies.get(name)
+        twin = self.copies.get(os.path.join(folder, f"{rest.partition('.')[0]}.py"))
+        return None if twin is None else f"{twin.rpartition('/')[0]}/{BYTECODE}/{rest}".lstrip("/")
 
     def number(self, code: Any) -> Optional[int]:
         """The number of one of the project's code objects."""
@@ -71,6 +85,16 @@ class Codes:
         """A number for all the code of a file."""
         self.all.append((Anything(), path))
         return len(self.all) - 1
+
+
+def _copies(out: str) -> Dict[str, str]:
+    """Installed files and folders that are the project's own: by whoever started this, who made the environment."""
+    try:
+        with open(os.path.join(out, "copies.json"), encoding="utf-8") as file:
+            told = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(path) for name, path in told.items()}
 
 
 def _installed() -> List[str]:

@@ -40,13 +40,16 @@ class Project:
     def plan(self, base: str | None = None) -> impact.Selection:
         return impact.plan(self.root, self.store, impact.conditions(Path(self.python)), base=base)
 
-    def go(self, planned: impact.Selection) -> dict[str, str]:
-        """The engine, with recording; node id → status."""
+    def go(self, planned: impact.Selection, *, copies: Path | None = None) -> dict[str, str]:
+        """The engine, with recording; node id → status. `copies`: see `tasks/installed_copy.py`."""
         shutil.rmtree(self.out, ignore_errors=True)
+        if copies is not None:
+            self.out.mkdir()
+            shutil.copy(copies, self.out / "copies.json")
         words = list(dict.fromkeys(word.partition("::")[0] for word in planned.run or ()))
         select = None
         if planned.run is not None:
-            self.out.mkdir()
+            self.out.mkdir(exist_ok=True)
             select = self.out / "select.json"
             select.write_text(json.dumps(planned.run))
         ours = ["-q", "-p", "no:cacheprovider", f"--rootdir={self.root}", *self.words]

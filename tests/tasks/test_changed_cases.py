@@ -46,7 +46,7 @@ async def run(
     shards[name] = len(changed.plan.shards)
     report, finished = await on_this_machine(
         suite, source, Environment(python=Path(sys.executable)), changed.plan, tmp / "kept", this.folder, name,
-        again=True, impact=changed.planned is not None,
+        again=True, impact=changed.copies,
     )  # fmt: skip
     if dies:
         journal = finished[dies - 1].out / "journal/main.jsonl"

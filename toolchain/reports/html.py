@@ -106,6 +106,8 @@ def _render(
         verdicts=verdicts,
         tally=tally,
         counts=[(status, tally.counts[status]) for status in _ORDER if tally.counts[status]],
+        compared=round(sum(verdict.metrics.get("compared", 0.0) for verdict in verdicts)),
+        missed=round(sum(verdict.metrics.get("misses", 0.0) for verdict in verdicts)),
         shown=SHOWN,
         slowest=tally.slowest(SLOWEST),
         files=tally.files,

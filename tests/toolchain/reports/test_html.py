@@ -59,6 +59,17 @@ def data_of(text: str) -> dict[str, Any]:
     return content
 
 
+def test_what_ran_what_was_reused_and_what_selection_would_have_missed_stand_beside_each_other(tmp_path: Path) -> None:
+    text = page(tmp_path, MIXED).read_text()
+    assert "<dt>run</dt><dd>4</dd>" in text and "<dt>reused</dt><dd>1</dd>" in text and "missed by" not in text
+    verdict = judge(MIXED)
+    for missed, colour in ((0, "passed"), (2, "failed")):
+        told = verdict.model_copy(update={"metrics": {"misses": float(missed), "compared": 5.0}})
+        html.write(tally([MIXED]), [told], tmp_path / "report.html")
+        tile = f'<div class="s-{colour}"><dt>missed by selection</dt><dd>{missed} <small>of 5</small></dd></div>'
+        assert tile in (tmp_path / "report.html").read_text()
+
+
 class Shape(HTMLParser):
     """Every element with its attributes, and whether each was closed."""
 
