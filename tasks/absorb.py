@@ -11,7 +11,6 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
 
 from tasks import spool
@@ -26,13 +25,13 @@ def wanted() -> bool:
     return os.environ.get("TES_RECORD", "1").lower() not in ("0", "false", "no", "off")
 
 
-def in_background(first: Callable[[], None] | None = None) -> None:
-    """Does what is to be done `first`, and records what waits, in a process that nobody waits for. Returns at once.
+def in_background() -> None:
+    """Records what waits in a process that nobody waits for. Returns at once.
 
     A fork and not a new interpreter: everything that reads reports is imported already. Must not be called with
     threads running.
     """
-    if first is None and not wanted():
+    if not wanted():
         return
     with suppress(OSError):  # nobody reads it any more
         sys.stdout.flush()
@@ -51,8 +50,6 @@ def in_background(first: Callable[[], None] | None = None) -> None:
             for descriptor, number in ((nothing, 0), (log, 1), (log, 2)):
                 os.dup2(descriptor, number)
             gc.freeze()
-            if first is not None:
-                first()
             os.nice(NICE)
             absorb()
         code = 0

@@ -135,7 +135,6 @@ def plan(
     root, at = root.resolve(), time.time_ns()
     if base is not None:
         git.check(root, base)  # also where it is not needed yet: a wrong one must not wait for the second run
-    store.settled(path)
     known = store.reading(path)
     facts = {} if known is None else store.meta(known)
     others: dict[str, project.Stamp] | None = {} if facts.get("watches", True) else None

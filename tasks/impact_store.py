@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import array
 import contextlib
-import fcntl
 import json
-import os
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,43 +81,6 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise
     finally:
         connection.close()
-
-
-PATIENCE_S = 10.0
-
-
-def turn(path: Path) -> int:
-    """A descriptor that says until it is closed, in this process and in those forked from it, that a run is about to be
-    taken in. Whoever plans the next one waits for that."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(_turn(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    _lock(handle, fcntl.LOCK_EX)
-    return handle
-
-
-def settled(path: Path) -> None:
-    """Returns when nobody is about to take a run in, or after PATIENCE_S: what is not known by then runs again."""
-    try:
-        handle = os.open(_turn(path), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    _lock(handle, fcntl.LOCK_SH)
-    os.close(handle)
-
-
-def _lock(handle: int, kind: int) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                return
-            time.sleep(0.002)
-
-
-def _turn(path: Path) -> Path:
-    return path.with_name(f"{path.name}-turn")
 
 
 def reading(path: Path) -> sqlite3.Connection | None:

@@ -1,16 +1,11 @@
-"""When the recorder begins to look at functions, and when a plan may look at what was recorded."""
+"""When the recorder begins to look at functions."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import pytest
-
-from tasks import impact_store as store
 from tests.tasks.impact_project import Project
 from toolchain.engine_argv import BOOT
 
@@ -64,27 +59,3 @@ def test_a_project_that_a_thread_imports_first_is_not_judged(tmp_path: Path) -> 
     assert (absorbed.recorded, absorbed.doubted) == (0, 1) or sys.version_info >= (3, 12)
     project.change("shop.py", "return 1", "return 2")
     assert project.plan().run != ()
-
-
-def test_a_plan_waits_until_the_last_run_is_taken_in(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite3"
-    handle = store.turn(path)
-    child = os.fork()
-    if child == 0:  # whoever takes it in goes on when the command is over
-        time.sleep(0.3)
-        os._exit(0)
-    os.close(handle)
-    began = time.monotonic()
-    store.settled(path)
-    assert 0.2 < time.monotonic() - began < 5
-    os.waitpid(child, 0)
-    store.settled(path)
-
-
-def test_a_plan_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PATIENCE_S", 0.1)
-    handle = store.turn(tmp_path / "store.sqlite3")
-    began = time.monotonic()
-    store.settled(tmp_path / "store.sqlite3")
-    assert time.monotonic() - began < 5
-    os.close(handle)
