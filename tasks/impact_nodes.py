@@ -68,24 +68,26 @@ class Nodes:
 
     def write(self, path: str, made: Blocks, stable: bool) -> None:
         self.connection.execute("DELETE FROM alias WHERE path = ?", (path,))
+        # Once a file and not once a block: neither table has an index by node, so that each of these reads all of it.
+        for table in ("uses", "cached"):
+            self.connection.execute(
+                f"DELETE FROM {table} WHERE node IN (SELECT id FROM node WHERE path = ?)", (path,)  # noqa: S608
+            )
         rows = [(path, name, other) for name, other in made.aliases]
         self.connection.executemany("INSERT INTO alias VALUES (?, ?, ?)", rows)
-        old = {key for key in self.by_path().get(path, ())}
-        for key in old - set(made.hashes):
-            self.drop(self.numbers.pop((path, key)))
+        for key in self.by_path().get(path, set()) - set(made.hashes):
+            self.connection.execute("DELETE FROM node WHERE id = ?", (self.numbers.pop((path, key)),))
+        uses: list[tuple[str, int]] = []
+        cached: list[tuple[str, int]] = []
         for key, print_ in made.hashes.items():
             kind = Kind.MODULE if key == MODULE else Kind.BLOCK
             kind |= Kind.LASTING if key in made.lasting else Kind.BLOCK
             kind |= Kind.CACHED if key in made.cached else Kind.BLOCK
             number = self.one(path, key, kind, print_ if stable else "")
-            for table, names in (("uses", made.uses.get(key, ())), ("cached", made.cached.get(key, ()))):
-                self.connection.execute(f"DELETE FROM {table} WHERE node = ?", (number,))  # noqa: S608 (names of ours)
-                named = [(name, number) for name in names]
-                self.connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", named)  # noqa: S608
-
-    def drop(self, number: int) -> None:
-        for table, column in (("node", "id"), ("uses", "node"), ("cached", "node")):
-            self.connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 (names of ours)
+            uses += [(name, number) for name in made.uses.get(key, ())]
+            cached += [(name, number) for name in made.cached.get(key, ())]
+        self.connection.executemany("INSERT INTO uses VALUES (?, ?)", uses)
+        self.connection.executemany("INSERT INTO cached VALUES (?, ?)", cached)
 
     def by_path(self) -> dict[str, set[str]]:
         if not hasattr(self, "_by_path"):
