@@ -4,6 +4,7 @@ files, and where it could be otherwise a fresh engine is used."""
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from domain.spec import Suite
 from tasks.resident import Warm
 from tasks.suite_run import Ended, Job, run
 from tests.tes_engine.driver import journal, write
+from toolchain.engine_argv import BOOT
 
 TEST = "import {library}\nfrom shop import price\ndef test_price(conf):\n    assert price() + conf == 3\n"
 Again = Callable[..., tuple[Ended, dict[str, str]]]
@@ -161,6 +163,27 @@ def test_an_engine_that_is_killed_is_told_as_any_other(project: Path, again: Aga
     again()
     write(project, {"test_shop.py": "import os\ndef test_dies(): os.kill(os.getppid(), 9)\n"})
     assert again()[0].code == -9
+
+
+def test_a_library_that_starts_a_thread_is_left_to_the_engines(tmp_path: Path, project: Path) -> None:
+    """A fork has none of its threads, and whatever lock one held stays locked for ever."""
+    libraries = tmp_path / "libraries"
+    write(libraries, {
+        "calm.py": "",
+        "busy.py": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n",
+    })  # fmt: skip
+    text = f"""
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("boot", {BOOT!r})
+boot = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(boot)
+sys.path.insert(0, {str(libraries)!r})
+shelf = boot.load("preload").Shelf({str(project)!r}, set())
+shelf.folders += ({str(libraries.resolve())!r} + "/",)
+print(shelf.fill(["calm", "busy", "wave"]), [name in sys.modules for name in ("calm", "busy", "wave")])
+"""
+    ran = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert ran.stdout == "['busy'] [True, False, True]\n", ran.stderr
 
 
 def test_in_ci_there_is_none(monkeypatch: pytest.MonkeyPatch, project: Path, again: Again, warm: Warm) -> None:
