@@ -244,13 +244,13 @@ def parser() -> argparse.ArgumentParser:
     one = add("runs", "List what was run.", "tes runs --environment production", _runs)
     one.add_argument("--name", help="of this project only")
     one.add_argument("--environment", "-e", help="to this environment only")
-    one.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
+    one.add_argument("--limit", type=_number(1, 500), default=20, help="how many, 500 at most (default: 20)")
     one = add("show", "Show one run.", "tes show 3f2a", _show)
     one.add_argument("run", help="the run's id, or how it begins")
 
     def of_cases(one: argparse.ArgumentParser) -> None:
         one.add_argument("--suite", help="of this suite only")
-        one.add_argument("--limit", type=int, default=20, help="how many (default: 20)")
+        one.add_argument("--limit", type=_number(1, 500), default=20, help="how many, 500 at most (default: 20)")
 
     one = add("flaky", "List cases that failed lately: flaky, broken, or unknown.", "tes flaky .", _memory("flaky"))
     one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")

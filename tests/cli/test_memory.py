@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cli.main import main
 from domain.cases import Attempt, CaseId, Status
 from domain.outcome import Outcome
 from records import close, close_run, open_run, record_attempts
@@ -115,3 +116,13 @@ def test_without_records_the_tests_are_judged_without_quarantine_and_that_is_sai
 def test_what_cannot_be_is_refused_with_the_fix(tes: Tes, words: tuple[str, ...], said: str) -> None:
     code, _, error = tes("quarantine", *words)
     assert code == 3 and said in error and "fix:" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ["flaky", "slowest", "runs"])
+@pytest.mark.parametrize("limit", ["0", "-1", "501", "many"])
+def test_a_limit_that_cannot_be_is_refused(command: str, limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--limit", limit])
+    assert ended.value.code == 3
+    said = capsys.readouterr().err
+    assert f"from 1 to 500 is wanted, not '{limit}'" in said and "fix:" in said
