@@ -7,6 +7,10 @@ too, is a failure. What passes there gets a *trial* in a fresh worker that knows
 it is a case of two minds, and the failure stands; if it fails again, what it lacked were the other files, and the
 prover's word counts. Both run it twice and must agree with themselves. The same goes for a file that could not be
 collected by itself.
+
+A helper takes a file's cases from the back, so that those before a case may have run elsewhere, and it may count on
+them. Where the prover confirms such a failure, the whole file is run *in order*, by a fresh worker that has collected
+all files; a case that passes there, twice, fails only out of its order, and that is what plain pytest would have seen.
 """
 
 from __future__ import annotations
@@ -15,9 +19,10 @@ import json
 import os
 from typing import Any, Dict, List, Optional, Set, Tuple
 
+from .board import SPENT
 from .crash import Crash
 from .journal import Event
-from .lessons import keep
+from .lessons import keep, keep_in_order
 from .worker import Todo
 
 BAD = ("failed", "error")
@@ -27,9 +32,12 @@ DEATHS = 3
 """So often may a prover die before every failure is believed as it stands."""
 TWICE = 2
 """Each must come out the same twice before a failure is lifted: a case that passes now and then hardly does that."""
-PROVER, TRIAL = "prover", "trial"
+LONGEST = 30.0
+"""Seconds that a file may take to be run again in order. Of a longer one a failure is believed."""
+PROVER, TRIAL, ORDER = "prover", "trial", "order"
 
 ASKED, PASSED, TRIED = "asked", "passed", "tried"
+APART, ORDERED = "apart", "ordered"
 
 LIFTED: Event = {"e": "lifted"}
 
@@ -40,10 +48,13 @@ class Doubt:
     def __init__(self, event: Event) -> None:
         self.case, self.batch = event["id"], event["b"]
         self.collecting = "collect" in event
+        self.ahead = "ahead" in event
         self.events: List[Event] = []
         self.state = ""
         self.proof: Event = {}
         self.passes = self.fails = 0  # with all files, and alone again
+        self.in_order = 0
+        self.said = False
 
 
 class Doubts:
@@ -56,6 +67,7 @@ class Doubts:
         self.heard_of: Set[Tuple[str, int]] = set()
         self.confirmed: Dict[int, int] = {}
         self.lifted: List[str] = []
+        self.out_of_order: List[str] = []
         self.apart: Set[int] = set()  # batches that not every worker can collect
         self.mixed: Set[int] = set()  # batches with a failure that was lifted
         self.running: Set[int] = set()
@@ -82,11 +94,16 @@ class Doubts:
             self._believe_one({**event, **self.settled[case]})
         elif case in self.settled:
             return
-        elif self.deaths >= DEATHS or self.confirmed.get(batch, 0) >= ENOUGH and batch not in self.mixed:
+        elif self.deaths >= DEATHS or self._enough(batch):
             self._believe_one(event)
+        elif len(self.foreman.nodes) == 1 and "ahead" not in event:
+            self._believe_one(event)  # as plain pytest would have run it
         else:
             self.pending.setdefault(case, Doubt(event)).events.append(event)
             self.foreman.plan.done.add(case)  # nobody runs it again but the prover
+
+    def _enough(self, batch: int) -> bool:
+        return self.confirmed.get(batch, 0) >= ENOUGH and batch not in self.mixed
 
     def proved(self, hand: Any, event: Event) -> None:
         """The prover's word on a case, or that of a trial."""
@@ -96,9 +113,15 @@ class Doubts:
             self.broken.add(event["b"])
         if doubt is None or doubt.collecting != ("collect" in event):
             return
-        if hand.role == PROVER and bad:
-            self.confirmed[doubt.batch] = self.confirmed.get(doubt.batch, 0) + 1
-            self.believe(doubt)
+        if hand.role == ORDER:
+            self._in_order(doubt, event, bad)
+        elif hand.role == PROVER and doubt.in_order:
+            # It passes in order: out of it, it must fail to the last, or it is a case of two minds.
+            self.lift(doubt) if bad else self.believe(doubt)
+        elif hand.role == PROVER and bad and self._may_lack_order(doubt):
+            doubt.state = APART
+        elif hand.role == PROVER and bad:
+            self._confirm(doubt)
         elif hand.role == PROVER and doubt.state == ASKED:
             doubt.passes, doubt.proof = doubt.passes + 1, event
             doubt.state = PASSED if doubt.passes >= TWICE else ASKED
@@ -106,6 +129,26 @@ class Doubts:
             self.believe(doubt)
         elif hand.role == TRIAL:
             self._failed_alone(doubt)
+
+    def _confirm(self, doubt: Doubt) -> None:
+        self.confirmed[doubt.batch] = self.confirmed.get(doubt.batch, 0) + 1
+        self.believe(doubt)
+
+    def _may_lack_order(self, doubt: Doubt) -> bool:
+        row = self.foreman.board.row(doubt.batch)
+        return doubt.ahead and not doubt.collecting and row.spent <= LONGEST
+
+    def _in_order(self, doubt: Doubt, event: Event, bad: bool) -> None:
+        """How it went after all that comes before it."""
+        if doubt.state != ORDERED:
+            return
+        if bad:
+            self._confirm(doubt)
+            return
+        doubt.said, doubt.proof = True, event
+        doubt.in_order += 1
+        if doubt.in_order >= TWICE:
+            doubt.state = ""
 
     def _failed_alone(self, doubt: Doubt) -> None:
         doubt.fails += 1
@@ -134,7 +177,7 @@ class Doubts:
         """It failed for want of other files. What counts is how it went where they were."""
         self._decided(doubt)
         self.mixed.add(doubt.batch)
-        self.lifted.append(doubt.case)
+        (self.out_of_order if doubt.in_order else self.lifted).append(doubt.case)
         if doubt.collecting:
             self.settled[doubt.case] = LIFTED
             if not self.foreman.cases.get(doubt.batch):
@@ -213,6 +256,21 @@ class Doubts:
                 todo = Todo(doubt.batch, None, cases, {}, True)
                 self.trial = self.foreman.begin(self.foreman.count + 1, [todo], TRIAL)
                 return
+        for doubt in [one for one in self.pending.values() if one.state == APART]:
+            if self._enough(doubt.batch):
+                self.believe(doubt)
+            elif doubt.batch not in waiting and self._over(doubt.batch):
+                for one in self.pending.values():
+                    if one.batch == doubt.batch and one.state == APART:
+                        one.state, one.said = ORDERED, False
+                todo = Todo(doubt.batch, None, None, {}, True)
+                self.trial = self.foreman.begin(self.foreman.count + 1, [todo], ORDER)
+                return
+
+    def _over(self, batch: int) -> bool:
+        """Whether no more of its cases will fail: its file is run in order for all of them at once."""
+        workers = any(hand.role == "worker" for hand in self.foreman.hands)
+        return not workers or bool(self.foreman.board.row(batch).state == SPENT)
 
     def heard(self, hand: Any, event: Event) -> None:
         """What only a prover says."""
@@ -250,6 +308,11 @@ class Doubts:
             self.trial = None
             for doubt in [one for one in self.pending.values() if one.state == TRIED]:  # it was not seen to fail again
                 self.believe(doubt)
+            for doubt in [one for one in self.pending.values() if one.state == ORDERED]:
+                if doubt.said:
+                    doubt.state = APART
+                else:  # it was not seen to pass
+                    self.believe(doubt)
         elif hand.role == PROVER:
             self.prover = None
             if not hand.through and not self.foreman.stopping():
@@ -288,6 +351,13 @@ class Doubts:
             text = (
                 f"{len(self.lifted)} case(s) or file(s) fail unless other test files have been imported, as plain "
                 f"pytest does first; the first: {self.lifted[0]}. They were run so; the next run begins so"
+            )
+            self.foreman.journal.write({"e": "note", "text": text})
+        if self.out_of_order:
+            keep_in_order(self.foreman.session.config, [case.partition("::")[0] for case in self.out_of_order])
+            text = (
+                f"{len(self.out_of_order)} case(s) fail unless those before them in their file have run; the first: "
+                f"{self.out_of_order[0]}. They were run so; the next run does not share these files between workers"
             )
             self.foreman.journal.write({"e": "note", "text": text})
 

@@ -1,4 +1,5 @@
-"""What a run found out that the next one need not: files whose cases fail unless all others have been imported.
+"""What a run found out that the next one need not: files whose cases fail unless all others have been imported, and
+files whose cases count on those before them.
 
 Kept in pytest's own cache, with each file's digest: once one of them has been changed, it is tried by itself again.
 """
@@ -7,24 +8,44 @@ from __future__ import annotations
 
 import os
 from hashlib import blake2b
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 KEY = "tes/together"
+KEY_ORDER = "tes/in-order"
 
 
 def keep(config: Any, files: Iterable[str]) -> None:
     """These files are not to be run by themselves as long as they are as they are now."""
-    cache = getattr(config, "cache", None)
-    if cache is not None:
-        cache.set(KEY, {file: _digest(config, file) for file in sorted(set(files))})
+    _keep(config, KEY, files)
 
 
 def together(config: Any) -> Optional[str]:
     """The first file that was seen to need the others, and is as it was then; None where there is none."""
+    return next(iter(_known(config, KEY)), None)
+
+
+def keep_in_order(config: Any, files: Iterable[str]) -> None:
+    """These files are not to be shared between workers as long as they are as they are now."""
+    _keep(config, KEY_ORDER, {*files, *in_order(config)})
+
+
+def in_order(config: Any) -> Set[str]:
+    """The files whose cases were seen to count on those before them, and that are as they were then."""
+    return set(_known(config, KEY_ORDER))
+
+
+def _keep(config: Any, key: str, files: Iterable[str]) -> None:
     cache = getattr(config, "cache", None)
-    known: Dict[str, Any] = (cache.get(KEY, None) or {}) if cache is not None else {}
-    found = isinstance(known, dict) and [file for file, digest in known.items() if digest == _digest(config, file)]
-    return found[0] if found else None
+    if cache is not None:
+        cache.set(key, {file: _digest(config, file) for file in sorted(set(files))})
+
+
+def _known(config: Any, key: str) -> List[str]:
+    cache = getattr(config, "cache", None)
+    known: Dict[str, Any] = (cache.get(key, None) or {}) if cache is not None else {}
+    if not isinstance(known, dict):
+        return []
+    return [file for file, digest in known.items() if digest == _digest(config, file)]
 
 
 def _digest(config: Any, file: str) -> str:

@@ -7,6 +7,7 @@ import os
 from typing import Any, Dict, List, Optional, Set
 
 from .gather import file_of
+from .lessons import in_order
 from .worker import Plan
 
 A_BYTE = 1e-5
@@ -35,6 +36,7 @@ def make_plan(
     else:
         expected = [sum(of.get(item.nodeid, 0.0) for item in batch) or 0.001 * len(batch)
                     for of, batch in zip(seconds, items)]  # fmt: skip
+    ordered = in_order(config)
     total = sum(expected)
     order = list(range(len(nodes)))
     if not keep_order:
@@ -52,6 +54,7 @@ def make_plan(
         select=None if select is None else set(select),
         leave=set(read(options.leave) or ()),
         repeat=read(options.repeat) or {},
+        alone={batch for batch, file in enumerate(files) if file in ordered},
     )
 
 

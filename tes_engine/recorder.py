@@ -49,6 +49,8 @@ class Recorder:
         self.deselected: List[Any] = []
         # Whether a failure is to be looked at again before it counts; whether this is that second look.
         self.doubts = self.proof = False
+        # Whether other cases of its file, which plain pytest would have run before it, did not run in this process.
+        self.ahead = False
         # pytest tells a plugin that comes late of every warning so far.
         self.hears = False
 
@@ -99,6 +101,8 @@ class Recorder:
         if self.doubts and results[-1]["o"] in ("failed", "error"):
             for event in results:
                 event["e"] = "doubted"
+                if self.ahead:
+                    event["ahead"] = True
         return events
 
     def _result(self, item: Any, reports: List[Any]) -> Event:

@@ -53,11 +53,13 @@ class Plan(NamedTuple):
     select: Optional[Set[str]]
     leave: Set[str]
     repeat: Dict[str, int]
+    alone: Set[int]
 
     @property
     def doubts(self) -> bool:
-        """Whether a worker that sees only some of the files may fail where plain pytest would not."""
-        return self.items is None and len(self.nodes) > 1
+        """Whether a worker that sees only some of the files, or of a file's cases, may fail where plain pytest would
+        not."""
+        return self.items is None and (len(self.nodes) > 1 or self.group_by != "file")
 
 
 class Stop(Exception):
@@ -68,6 +70,7 @@ class Worker:
     """Runs until nothing is left to claim. `number` is its slot on the board."""
 
     trial = False
+    once = False
     orders = ""
 
     def __init__(self, session: Any, plan: Plan, board: Board, journal: Journal, number: int) -> None:
@@ -79,6 +82,7 @@ class Worker:
         self.recorder.hears = True
         self.batches: Dict[int, Batch] = {}
         self.helped: Set[int] = set()
+        self.gapped: Set[int] = set()  # batches of which some cases had been run before this worker began
         self.unspent = list(plan.order)
         self.parent = getppid()
 
@@ -131,6 +135,7 @@ class Worker:
                 row.state != OWNED
                 or row.owner == self.number
                 or batch in self.helped
+                or batch in self.plan.alone
                 or (row.collected and not row.left)
             ):
                 continue
@@ -161,13 +166,15 @@ class Worker:
             group = self.board.claim(self.number, number, ran)
             if group is None:
                 break
+            self.recorder.ahead = self.board.row(number).owner != self.number or number in self.gapped
             ran = self._run_group(number, batch, batch.groups[group], {})
             self.board.put_down(self.number)
         if self.board.row(number).left == 0:
             self.batches.pop(number, None)
 
     def _do(self, one: Todo, following: Any) -> None:
-        self.recorder.proof = one.proof
+        self.recorder.proof, self.recorder.ahead = one.proof, True
+        self.gapped.add(one.batch)
         batch = self._batch(one.batch, again=True)
         if batch is None:
             return
@@ -239,6 +246,9 @@ class Worker:
     def _run_group(self, number: int, batch: Batch, group: List[Any], numbers: Dict[str, int]) -> Tuple[float, float]:
         """The seconds that it took, and those of its longest set-up."""
         items = [item for item in group if name_of(item) not in self.plan.done]
+        if len(items) < len(group):
+            self.gapped.add(number)
+            self.recorder.ahead = True
         began = clock.perf_counter()
 
         def following() -> Any:
@@ -273,7 +283,7 @@ class Worker:
         return longest
 
     def _one(self, batch: int, item: Any, following: Any, number: int) -> None:
-        repeats = 1 if self.recorder.proof else self.plan.repeat.get(item.nodeid, 0)
+        repeats = (0 if self.once else 1) if self.recorder.proof else self.plan.repeat.get(item.nodeid, 0)
         for attempt in range(number, number + repeats + 1):
             start = self.recorder.take(item, attempt, batch)
             self._tear_down(item)

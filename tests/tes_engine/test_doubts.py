@@ -244,3 +244,88 @@ def test_what_was_found_out_is_known_the_next_time_until_the_file_changes(projec
     assert any("cases of test_b.py were seen to fail unless" in note for note in again.notes)
     (project / "test_b.py").write_text("def test_b(): pass\n")
     assert engine(project, out=project.parent / "third").of("session")[0]["mode"] == "parallel"
+
+
+# Each case of test_b counts on the one before it, and takes long enough for another worker to help from the back.
+IN_ORDER = """
+    import pytest, time
+    seen = []
+    @pytest.mark.parametrize("n", range(40))
+    def test_counts_on(n):
+        time.sleep(0.04)
+        assert len(seen) == n
+        seen.append(n)
+    """
+
+
+@pytest.mark.parametrize("more", [{}, {"test_a.py": "def test_a(): pass\n"}])
+@pytest.mark.parametrize("options", STARTS[:2])
+def test_cases_that_count_on_those_before_them_are_as_in_plain_pytest(
+    project: Path, options: tuple[str, ...], more: dict[str, str]
+) -> None:
+    write(project, {"test_b.py": IN_ORDER, **more})
+
+    run = engine(project, *options)
+
+    assert run.outcomes == plain(project)[0] and run.code == 0, run.notes
+    assert len([1 for case, _, _ in run.attempts if case.startswith("test_b")]) == 40
+    assert any("fail unless those before them in their file have run" in note for note in run.notes)
+    assert any(event["id"].startswith("test_b") for event in run.of("doubted")), "the file was shared"
+
+
+def test_a_file_in_order_is_not_shared_the_next_time_until_it_changes(project: Path) -> None:
+    write(project, {"test_b.py": IN_ORDER, "test_a.py": "def test_a(): pass\n"})
+    assert engine(project).of("doubted")
+
+    again = engine(project)
+
+    assert again.of("doubted") == [] and again.code == 0 and again.notes == []
+    write(project, {"test_b.py": f"{IN_ORDER}\n    # another text\n"})
+    assert engine(project).of("doubted")
+
+
+@pytest.mark.parametrize("more", [{}, {"test_a.py": "def test_a(): pass\n"}])
+def test_what_fails_in_its_order_too_has_failed(project: Path, more: dict[str, str]) -> None:
+    text = IN_ORDER.replace("assert len(seen) == n", "assert len(seen) == n and n < 38")
+    write(project, {"test_b.py": text, **more})
+
+    run = engine(project)
+
+    assert run.outcomes == plain(project)[0]
+    assert [run.outcomes[f"test_b.py::test_counts_on[{n}]"] for n in (37, 38, 39)] == ["passed", "failed", "failed"]
+    assert run.code == 1
+
+
+@pytest.mark.parametrize("fails", ["1", "1 2", "1 2 4"])
+def test_a_case_of_two_minds_out_of_its_order_has_failed(project: Path, fails: str) -> None:
+    """It fails by chance, and not for want of those before it: a pass in order must not hide that."""
+    text = f"""
+        import pytest, time
+        @pytest.mark.parametrize("n", range(40))
+        def test_slow(n):
+            time.sleep(0.04)
+            if n == 39:
+                with open("runs", "a+") as file:
+                    file.write("x")
+                    run = file.tell()
+                assert str(run) not in "{fails}".split()
+        """
+    write(project, {"test_b.py": text, "test_a.py": "def test_a(): pass\n"})
+
+    run = engine(project)
+
+    assert run.outcomes["test_b.py::test_slow[39]"] == "failed" and run.code == 1
+
+
+@pytest.mark.parametrize("deed", ["import os; os._exit(0)", "import os; os.kill(os.getpid(), 9)"])
+def test_a_file_that_dies_in_order_lets_the_failure_stand(project: Path, deed: str) -> None:
+    text = IN_ORDER.replace(
+        "seen.append(n)",
+        f"seen.append(n)\n        if n == 30:\n            {deed}",
+    )
+    write(project, {"test_b.py": text, "test_a.py": "def test_a(): pass\n"})
+
+    run = engine(project)
+
+    assert run.code == 1 and "test_b.py::test_counts_on[39]" in run.outcomes
+    assert run.outcomes["test_b.py::test_counts_on[39]"] == "failed"
