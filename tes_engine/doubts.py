@@ -11,6 +11,10 @@ collected by itself.
 A helper takes a file's cases from the back, so that those before a case may have run elsewhere, and it may count on
 them. Where the prover confirms such a failure, the whole file is run *in order*, by a fresh worker that has collected
 all files; a case that passes there, twice, fails only out of its order, and that is what plain pytest would have seen.
+
+A case of two minds may have failed for what its worker had run before. So that is run again: where the case passes
+now, it fails by chance, and the failure stands. Where it fails again, all that plain pytest would have run before it is
+run as plain pytest would, and how it goes then is what counts.
 """
 
 from __future__ import annotations
@@ -32,12 +36,13 @@ DEATHS = 3
 """So often may a prover die before every failure is believed as it stands."""
 TWICE = 2
 """Each must come out the same twice before a failure is lifted: a case that passes now and then hardly does that."""
-LONGEST = 30.0
-"""Seconds that a file may take to be run again in order. Of a longer one a failure is believed."""
+LONGEST = 60.0
+"""Seconds that running again what came before a failure may take. Where it takes longer the failure is believed."""
 PROVER, TRIAL, ORDER = "prover", "trial", "order"
 
 ASKED, PASSED, TRIED = "asked", "passed", "tried"
 APART, ORDERED = "apart", "ordered"
+MINDS, ENCORE, SPOILT, PLAIN = "minds", "encore", "spoilt", "plain"
 
 LIFTED: Event = {"e": "lifted"}
 
@@ -45,7 +50,8 @@ LIFTED: Event = {"e": "lifted"}
 class Doubt:
     """One case, or one file, that failed. `state` is empty until the prover has been asked."""
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event, hand: Any = None) -> None:
+        self.hand = hand
         self.case, self.batch = event["id"], event["b"]
         self.collecting = "collect" in event
         self.ahead = "ahead" in event
@@ -68,6 +74,7 @@ class Doubts:
         self.confirmed: Dict[int, int] = {}
         self.lifted: List[str] = []
         self.out_of_order: List[str] = []
+        self.spoilt: List[str] = []
         self.apart: Set[int] = set()  # batches that not every worker can collect
         self.mixed: Set[int] = set()  # batches with a failure that was lifted
         self.running: Set[int] = set()
@@ -82,7 +89,7 @@ class Doubts:
         """Whether something is still to be decided, or is run by the prover because nobody else can."""
         return bool(self.pending or self.running or self.trial)
 
-    def raised(self, event: Event) -> None:
+    def raised(self, event: Event, hand: Any = None) -> None:
         """A worker's case or file has failed."""
         case, batch = event["id"], event["b"]
         if (case, event["n"]) in self.heard_of:
@@ -99,7 +106,7 @@ class Doubts:
         elif len(self.foreman.nodes) == 1 and "ahead" not in event:
             self._believe_one(event)  # as plain pytest would have run it
         else:
-            self.pending.setdefault(case, Doubt(event)).events.append(event)
+            self.pending.setdefault(case, Doubt(event, hand)).events.append(event)
             self.foreman.plan.done.add(case)  # nobody runs it again but the prover
 
     def _enough(self, batch: int) -> bool:
@@ -125,6 +132,8 @@ class Doubts:
         elif hand.role == PROVER and doubt.state == ASKED:
             doubt.passes, doubt.proof = doubt.passes + 1, event
             doubt.state = PASSED if doubt.passes >= TWICE else ASKED
+        elif hand.role == TRIAL and not bad and self._may_be_spoilt(doubt):
+            doubt.state = MINDS
         elif hand.role == TRIAL and not bad:
             self.believe(doubt)
         elif hand.role == TRIAL:
@@ -139,7 +148,14 @@ class Doubts:
         return doubt.ahead and not doubt.collecting and row.spent <= LONGEST
 
     def _in_order(self, doubt: Doubt, event: Event, bad: bool) -> None:
-        """How it went after all that comes before it."""
+        """How it went after all that comes before it, or came."""
+        if doubt.state == ENCORE and bad:
+            doubt.state = SPOILT
+        elif doubt.state == PLAIN and not bad:
+            doubt.proof = event
+            self.lift(doubt)
+        elif doubt.state in (ENCORE, PLAIN):
+            self.believe(doubt)
         if doubt.state != ORDERED:
             return
         if bad:
@@ -177,7 +193,8 @@ class Doubts:
         """It failed for want of other files. What counts is how it went where they were."""
         self._decided(doubt)
         self.mixed.add(doubt.batch)
-        (self.out_of_order if doubt.in_order else self.lifted).append(doubt.case)
+        kind = self.spoilt if doubt.state == PLAIN else self.out_of_order if doubt.in_order else self.lifted
+        kind.append(doubt.case)
         if doubt.collecting:
             self.settled[doubt.case] = LIFTED
             if not self.foreman.cases.get(doubt.batch):
@@ -266,6 +283,36 @@ class Doubts:
                 todo = Todo(doubt.batch, None, None, {}, True)
                 self.trial = self.foreman.begin(self.foreman.count + 1, [todo], ORDER)
                 return
+        self._try_company()
+
+    def _try_company(self) -> None:
+        """What a worker did until a case of two minds failed, once more; then what plain pytest would have done."""
+        if any(hand.role == "worker" for hand in self.foreman.hands):
+            return
+        todo: List[Todo] = []
+        for doubt in self.pending.values():
+            if doubt.state == MINDS:
+                mine = {one.case: one for one in self.pending.values() if one.state == MINDS and one.hand is doubt.hand}
+                last = max(at for at, (_, case) in enumerate(doubt.hand.did) if case in mine)  # they are all there
+                todo = [Todo(batch, None, [case], {}, True) for batch, case in doubt.hand.did[: last + 1]]
+                for one in mine.values():
+                    one.state = ENCORE
+                break
+        if not todo:
+            spoilt = [one for one in self.pending.values() if one.state == SPOILT]
+            batches = range(max((one.batch for one in spoilt), default=-1) + 1)
+            todo = [Todo(batch, None, None, {}, True) for batch in batches]
+            for one in spoilt:
+                one.state = PLAIN
+        if todo:
+            self.trial = self.foreman.begin(self.foreman.count + 1, todo, ORDER)
+
+    def _may_be_spoilt(self, doubt: Doubt) -> bool:
+        """Whether it can be found out what spoilt it: not where it was the first, nor where that would take long."""
+        if doubt.collecting or doubt.hand is None or doubt.hand.did[:1] == [(doubt.batch, doubt.case)]:
+            return False
+        seconds: float = sum(self.foreman.board.row(batch).spent for batch in range(len(self.foreman.nodes)))
+        return seconds <= LONGEST and (doubt.batch, doubt.case) in doubt.hand.did
 
     def _over(self, batch: int) -> bool:
         """Whether no more of its cases will fail: its file is run in order for all of them at once."""
@@ -288,10 +335,10 @@ class Doubts:
     def _lacking(self, hand: Any, event: Event) -> None:
         """A worker could not collect what was there before."""
         doubts = [self.pending[case] for case in event["ids"] or () if case in self.pending]
-        if hand is self.trial:
+        if self.trial is not None and hand is self.trial and hand.role == TRIAL:
             for doubt in doubts:
                 self.lift(doubt)
-        elif hand is self.prover and doubts:
+        elif hand in (self.prover, self.trial) and doubts:
             for doubt in doubts:
                 self.believe(doubt)
         elif hand is not self.prover and self.foreman.plan.doubts and self.deaths < DEATHS:
@@ -308,8 +355,8 @@ class Doubts:
             self.trial = None
             for doubt in [one for one in self.pending.values() if one.state == TRIED]:  # it was not seen to fail again
                 self.believe(doubt)
-            for doubt in [one for one in self.pending.values() if one.state == ORDERED]:
-                if doubt.said:
+            for doubt in [one for one in self.pending.values() if one.state in (ORDERED, ENCORE, PLAIN)]:
+                if doubt.said and doubt.state == ORDERED:
                     doubt.state = APART
                 else:  # it was not seen to pass
                     self.believe(doubt)
@@ -353,8 +400,16 @@ class Doubts:
                 f"pytest does first; the first: {self.lifted[0]}. They were run so; the next run begins so"
             )
             self.foreman.journal.write({"e": "note", "text": text})
+        if self.out_of_order or self.spoilt:
+            apart = [case.partition("::")[0] for case in (*self.out_of_order, *self.spoilt)]
+            keep_in_order(self.foreman.session.config, apart)
+        if self.spoilt:
+            text = (
+                f"{len(self.spoilt)} case(s) fail after others that plain pytest does not run just before them; the "
+                f"first: {self.spoilt[0]}. What counts is how they went in plain pytest's order"
+            )
+            self.foreman.journal.write({"e": "note", "text": text})
         if self.out_of_order:
-            keep_in_order(self.foreman.session.config, [case.partition("::")[0] for case in self.out_of_order])
             text = (
                 f"{len(self.out_of_order)} case(s) fail unless those before them in their file have run; the first: "
                 f"{self.out_of_order[0]}. They were run so; the next run does not share these files between workers"

@@ -176,7 +176,7 @@ class Foreman:
         if kind == "result":
             self.heard_result(event)
         elif kind == "doubted":
-            self.doubts.raised(event)
+            self.doubts.raised(event, hand)
         elif kind == "proof" and hand is not None:
             self.doubts.proved(hand, event)
         elif kind == "file" and event.get("whole"):

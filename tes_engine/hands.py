@@ -10,7 +10,7 @@ import subprocess
 import sys
 import traceback
 from os import _exit  # a test may put another in its place
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 from .afterfork import DUMP, apart, capture_apart, forget_exits, introduce, last_words, silence, temporary
 from .clock import clock
@@ -36,6 +36,7 @@ class Hand:
         self.collecting: Optional[Event] = None
         self.since = clock.monotonic()
         self.through = self.said = False
+        self.did: List[Tuple[int, str]] = []  # batch and case, as they came
         self.timed_out = 0.0
         self.broke = ""
 
@@ -44,6 +45,7 @@ class Hand:
         if kind == "start":
             self.case, self.since = event, clock.monotonic()
         elif kind in ("result", "doubted", "proof") and self.case is not None and event["id"] == self.case["id"]:
+            self.did.append((event["b"], event["id"]))
             self.case = None
         elif kind == "collecting":
             self.collecting, self.since = event, clock.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -329,3 +330,32 @@ def test_a_file_that_dies_in_order_lets_the_failure_stand(project: Path, deed: s
 
     assert run.code == 1 and "test_b.py::test_counts_on[39]" in run.outcomes
     assert run.outcomes["test_b.py::test_counts_on[39]"] == "failed"
+
+
+# What test_a leaves spoils test_d, and test_c, which plain pytest runs between the two, puts it right.
+SPOILT = {
+    "lib.py": "STATE = {}\n",
+    "test_a.py": "import lib, time\ndef test_a():\n    time.sleep(1)\n    lib.STATE['left'] = 1\n",
+    "test_b.py": "import time\ndef test_b(): time.sleep(1.5)\n",
+    "test_c.py": "import lib, time\ndef test_c():\n    time.sleep(0.9)\n    lib.STATE.clear()\n",
+    "test_d.py": "import lib\ndef test_d(): assert not lib.STATE\n",
+}
+TIMES = {"test_a.py::test_a": 4, "test_b.py::test_b": 3, "test_d.py::test_d": 2, "test_c.py::test_c": 1}
+
+
+@pytest.mark.parametrize("options", STARTS[:2])
+@pytest.mark.parametrize("right", [True, False])
+def test_what_another_case_spoils_is_as_in_plain_pytest(
+    project: Path, tmp_path: Path, options: tuple[str, ...], right: bool
+) -> None:
+    """With nothing that puts it right it fails there as well, and by itself it passes all the same."""
+    write(project, SPOILT if right else {**SPOILT, "test_c.py": "def test_c(): pass\n"})
+    (tmp_path / "times.json").write_text(json.dumps(TIMES))
+
+    run = engine(project, *options, "--durations", str(tmp_path / "times.json"))
+
+    assert run.outcomes == plain(project)[0]
+    assert run.outcomes["test_d.py::test_d"] == ("passed" if right else "failed")
+    assert run.code == (0 if right else 1)
+    assert [event["id"] for event in run.of("doubted")] == ["test_d.py::test_d"]
+    assert any("plain pytest does not run just before them" in note for note in run.notes) is right
