@@ -36,8 +36,8 @@ DEATHS = 3
 """So often may a prover die before every failure is believed as it stands."""
 TWICE = 2
 """Each must come out the same twice before a failure is lifted: a case that passes now and then hardly does that."""
-LONGEST = 60.0
-"""Seconds that running again what came before a failure may take. Where it takes longer the failure is believed."""
+LONGEST = 120.0
+"""Seconds that cases may have taken, all together, for what came before a failure to be run again."""
 PROVER, TRIAL, ORDER = "prover", "trial", "order"
 
 ASKED, PASSED, TRIED = "asked", "passed", "tried"
@@ -120,7 +120,7 @@ class Doubts:
             self.broken.add(event["b"])
         if doubt is None or doubt.collecting != ("collect" in event):
             return
-        if hand.role == ORDER:
+        if hand.role in (ORDER, ENCORE):
             self._in_order(doubt, event, bad)
         elif hand.role == PROVER and doubt.in_order:
             # It passes in order: out of it, it must fail to the last, or it is a case of two minds.
@@ -290,6 +290,7 @@ class Doubts:
         if any(hand.role == "worker" for hand in self.foreman.hands):
             return
         todo: List[Todo] = []
+        role = ENCORE  # it collects as it goes, as that worker did: what was spoilt may be an import
         for doubt in self.pending.values():
             if doubt.state == MINDS:
                 mine = {one.case: one for one in self.pending.values() if one.state == MINDS and one.hand is doubt.hand}
@@ -299,13 +300,14 @@ class Doubts:
                     one.state = ENCORE
                 break
         if not todo:
+            role = ORDER
             spoilt = [one for one in self.pending.values() if one.state == SPOILT]
             batches = range(max((one.batch for one in spoilt), default=-1) + 1)
             todo = [Todo(batch, None, None, {}, True) for batch in batches]
             for one in spoilt:
                 one.state = PLAIN
         if todo:
-            self.trial = self.foreman.begin(self.foreman.count + 1, todo, ORDER)
+            self.trial = self.foreman.begin(self.foreman.count + 1, todo, role)
 
     def _may_be_spoilt(self, doubt: Doubt) -> bool:
         """Whether it can be found out what spoilt it: not where it was the first, nor where that would take long."""

@@ -151,7 +151,8 @@ def work(session: Any, plan: Any, board: Any, journal: Journal, hand: Hand) -> i
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         worker = (Prover if hand.role in ("prover", "order") else Worker)(session, plan, board, journal, hand.number)
-        worker.orders, worker.trial, worker.once = hand.orders, hand.role == "trial", hand.role == "order"
+        worker.orders, worker.trial = hand.orders, hand.role in ("trial", "encore")
+        worker.once = hand.role in ("order", "encore")
         worker.run(hand.todo)
         return 0
     except KeyboardInterrupt:
