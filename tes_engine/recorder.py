@@ -101,7 +101,7 @@ class Recorder:
         if self.doubts and results[-1]["o"] in ("failed", "error"):
             for event in results:
                 event["e"] = "doubted"
-                if self.ahead:
+                if self.ahead and event["n"] == 1:  # another attempt has always been without them
                     event["ahead"] = True
         return events
 
