@@ -25,8 +25,24 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .board import SPENT
 from .crash import Crash
+from .doubt import (
+    APART,
+    ASKED,
+    ENCORE,
+    LIFTED,
+    MINDS,
+    ORDER,
+    ORDERED,
+    PASSED,
+    PLAIN,
+    PROVER,
+    SPOILT,
+    TRIAL,
+    TRIED,
+    Doubt,
+)
 from .journal import Event
-from .lessons import keep, keep_in_order
+from .lessons import learned
 from .worker import Todo
 
 BAD = ("failed", "error")
@@ -38,29 +54,6 @@ TWICE = 2
 """Each must come out the same twice before a failure is lifted: a case that passes now and then hardly does that."""
 LONGEST = 120.0
 """Seconds that cases may have taken, all together, for what came before a failure to be run again."""
-PROVER, TRIAL, ORDER = "prover", "trial", "order"
-
-ASKED, PASSED, TRIED = "asked", "passed", "tried"
-APART, ORDERED = "apart", "ordered"
-MINDS, ENCORE, SPOILT, PLAIN = "minds", "encore", "spoilt", "plain"
-
-LIFTED: Event = {"e": "lifted"}
-
-
-class Doubt:
-    """One case, or one file, that failed. `state` is empty until the prover has been asked."""
-
-    def __init__(self, event: Event, hand: Any = None) -> None:
-        self.hand = hand
-        self.case, self.batch = event["id"], event["b"]
-        self.collecting = "collect" in event
-        self.ahead = "ahead" in event
-        self.events: List[Event] = []
-        self.state = ""
-        self.proof: Event = {}
-        self.passes = self.fails = 0  # with all files, and alone again
-        self.in_order = 0
-        self.said = False
 
 
 class Doubts:
@@ -395,27 +388,7 @@ class Doubts:
         """There will be no more: the prover may tear down, and a person is told what was found."""
         if self.prover is not None:
             self._order(None)
-        if self.lifted:
-            keep(self.foreman.session.config, [case.partition("::")[0] for case in self.lifted])
-            text = (
-                f"{len(self.lifted)} case(s) or file(s) fail unless other test files have been imported, as plain "
-                f"pytest does first; the first: {self.lifted[0]}. They were run so; the next run begins so"
-            )
-            self.foreman.journal.write({"e": "note", "text": text})
-        if self.out_of_order or self.spoilt:
-            apart = [case.partition("::")[0] for case in (*self.out_of_order, *self.spoilt)]
-            keep_in_order(self.foreman.session.config, apart)
-        if self.spoilt:
-            text = (
-                f"{len(self.spoilt)} case(s) fail after others that plain pytest does not run just before them; the "
-                f"first: {self.spoilt[0]}. What counts is how they went in plain pytest's order"
-            )
-            self.foreman.journal.write({"e": "note", "text": text})
-        if self.out_of_order:
-            text = (
-                f"{len(self.out_of_order)} case(s) fail unless those before them in their file have run; the first: "
-                f"{self.out_of_order[0]}. They were run so; the next run does not share these files between workers"
-            )
+        for text in learned(self.foreman.session.config, self.lifted, self.out_of_order, self.spoilt):
             self.foreman.journal.write({"e": "note", "text": text})
 
     def show(self) -> None:

@@ -8,10 +8,36 @@ from __future__ import annotations
 
 import os
 from hashlib import blake2b
-from typing import Any, Dict, Iterable, List, Optional, Set
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
 
 KEY = "tes/together"
 KEY_ORDER = "tes/in-order"
+
+
+def learned(config: Any, lifted: List[str], out_of_order: List[str], spoilt: List[str]) -> Iterator[str]:
+    """Keeps what was found out of these cases; what a person is to be told of it."""
+    if lifted:
+        keep(config, map(_file, lifted))
+        yield (
+            f"{len(lifted)} case(s) or file(s) fail unless other test files have been imported, as plain pytest does "
+            f"first; the first: {lifted[0]}. They were run so; the next run begins so"
+        )
+    if out_of_order or spoilt:
+        keep_in_order(config, map(_file, (*out_of_order, *spoilt)))
+    if out_of_order:
+        yield (
+            f"{len(out_of_order)} case(s) fail unless those before them in their file have run; the first: "
+            f"{out_of_order[0]}. They were run so; the next run does not share these files between workers"
+        )
+    if spoilt:
+        yield (
+            f"{len(spoilt)} case(s) fail after others that plain pytest does not run just before them; the first: "
+            f"{spoilt[0]}. What counts is how they went in plain pytest's order"
+        )
+
+
+def _file(case: str) -> str:
+    return case.partition("::")[0]
 
 
 def keep(config: Any, files: Iterable[str]) -> None:

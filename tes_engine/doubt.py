@@ -1,0 +1,31 @@
+"""One failure that is looked at again, and the steps of that."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from .journal import Event
+
+PROVER, TRIAL, ORDER = "prover", "trial", "order"
+
+ASKED, PASSED, TRIED = "asked", "passed", "tried"
+APART, ORDERED = "apart", "ordered"
+MINDS, ENCORE, SPOILT, PLAIN = "minds", "encore", "spoilt", "plain"
+
+LIFTED: Event = {"e": "lifted"}
+
+
+class Doubt:
+    """One case, or one file, that failed. `state` is empty until the prover has been asked."""
+
+    def __init__(self, event: Event, hand: Any = None) -> None:
+        self.hand = hand
+        self.case, self.batch = event["id"], event["b"]
+        self.collecting = "collect" in event
+        self.ahead = "ahead" in event
+        self.events: List[Event] = []
+        self.state = ""
+        self.proof: Event = {}
+        self.passes = self.fails = 0  # with all files, and alone again
+        self.in_order = 0
+        self.said = False
