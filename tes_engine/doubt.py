@@ -6,11 +6,13 @@ from typing import Any, List
 
 from .journal import Event
 
-PROVER, TRIAL, ORDER = "prover", "trial", "order"
+WORKER, PROVER, TRIAL, ORDER, ENCORE = "worker", "prover", "trial", "order", "encore"
+"""What a worker is there for: the cases; then those of `doubts.py`."""
 
+# How far one is: with all files, and alone; in its order; in the company in which it failed, and in pytest's.
 ASKED, PASSED, TRIED = "asked", "passed", "tried"
 APART, ORDERED = "apart", "ordered"
-MINDS, ENCORE, SPOILT, PLAIN = "minds", "encore", "spoilt", "plain"
+MINDS, REPEATED, SPOILT, PLAIN = "minds", "repeated", "spoilt", "plain"
 
 LIFTED: Event = {"e": "lifted"}
 
@@ -18,7 +20,7 @@ LIFTED: Event = {"e": "lifted"}
 class Doubt:
     """One case, or one file, that failed. `state` is empty until the prover has been asked."""
 
-    def __init__(self, event: Event, hand: Any = None) -> None:
+    def __init__(self, event: Event, hand: Any) -> None:
         self.hand = hand
         self.case, self.batch = event["id"], event["b"]
         self.collecting = "collect" in event

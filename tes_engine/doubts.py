@@ -36,9 +36,11 @@ from .doubt import (
     PASSED,
     PLAIN,
     PROVER,
+    REPEATED,
     SPOILT,
     TRIAL,
     TRIED,
+    WORKER,
     Doubt,
 )
 from .journal import Event
@@ -82,7 +84,7 @@ class Doubts:
         """Whether something is still to be decided, or is run by the prover because nobody else can."""
         return bool(self.pending or self.running or self.trial)
 
-    def raised(self, event: Event, hand: Any = None) -> None:
+    def raised(self, event: Event, hand: Any) -> None:
         """A worker's case or file has failed."""
         case, batch = event["id"], event["b"]
         if (case, event["n"]) in self.heard_of:
@@ -117,7 +119,7 @@ class Doubts:
             self._in_order(doubt, event, bad)
         elif hand.role == PROVER and doubt.in_order:
             # It passes in order: out of it, it must fail to the last, or it is a case of two minds.
-            self.lift(doubt) if bad else self.believe(doubt)
+            (self.lift if bad else self.believe)(doubt)
         elif hand.role == PROVER and bad and self._may_lack_order(doubt):
             doubt.state = APART
         elif hand.role == PROVER and bad:
@@ -142,12 +144,12 @@ class Doubts:
 
     def _in_order(self, doubt: Doubt, event: Event, bad: bool) -> None:
         """How it went after all that comes before it, or came."""
-        if doubt.state == ENCORE and bad:
+        if doubt.state == REPEATED and bad:
             doubt.state = SPOILT
         elif doubt.state == PLAIN and not bad:
             doubt.proof = event
             self.lift(doubt)
-        elif doubt.state in (ENCORE, PLAIN):
+        elif doubt.state in (REPEATED, PLAIN):
             self.believe(doubt)
         if doubt.state != ORDERED:
             return
@@ -280,7 +282,7 @@ class Doubts:
 
     def _try_company(self) -> None:
         """What a worker did until a case of two minds failed, once more; then what plain pytest would have done."""
-        if any(hand.role == "worker" for hand in self.foreman.hands):
+        if any(hand.role == WORKER for hand in self.foreman.hands):
             return
         todo: List[Todo] = []
         role = ENCORE  # it collects as it goes, as that worker did: what was spoilt may be an import
@@ -290,7 +292,7 @@ class Doubts:
                 last = max(at for at, (_, case) in enumerate(doubt.hand.did) if case in mine)  # they are all there
                 todo = [Todo(batch, None, [case], {}, True) for batch, case in doubt.hand.did[: last + 1]]
                 for one in mine.values():
-                    one.state = ENCORE
+                    one.state = REPEATED
                 break
         if not todo:
             role = ORDER
@@ -311,7 +313,7 @@ class Doubts:
 
     def _over(self, batch: int) -> bool:
         """Whether no more of its cases will fail: its file is run in order for all of them at once."""
-        workers = any(hand.role == "worker" for hand in self.foreman.hands)
+        workers = any(hand.role == WORKER for hand in self.foreman.hands)
         return not workers or bool(self.foreman.board.row(batch).state == SPENT)
 
     def heard(self, hand: Any, event: Event) -> None:
@@ -330,10 +332,10 @@ class Doubts:
     def _lacking(self, hand: Any, event: Event) -> None:
         """A worker could not collect what was there before."""
         doubts = [self.pending[case] for case in event["ids"] or () if case in self.pending]
-        if self.trial is not None and hand is self.trial and hand.role == TRIAL:
+        if hand.role not in (WORKER, PROVER):
             for doubt in doubts:
-                self.lift(doubt)
-        elif hand in (self.prover, self.trial) and doubts:
+                (self.lift if hand.role == TRIAL else self.believe)(doubt)
+        elif hand is self.prover and doubts:
             for doubt in doubts:
                 self.believe(doubt)
         elif hand is not self.prover and self.foreman.plan.doubts and self.deaths < DEATHS:
@@ -348,12 +350,10 @@ class Doubts:
         """A prover or a trial is over. One that died settles nothing in favour of what it was at."""
         if hand is self.trial:
             self.trial = None
-            for doubt in [one for one in self.pending.values() if one.state == TRIED]:  # it was not seen to fail again
-                self.believe(doubt)
-            for doubt in [one for one in self.pending.values() if one.state in (ORDERED, ENCORE, PLAIN)]:
-                if doubt.said and doubt.state == ORDERED:
+            for doubt in [one for one in self.pending.values() if one.state in (TRIED, ORDERED, REPEATED, PLAIN)]:
+                if doubt.state == ORDERED and doubt.said:
                     doubt.state = APART
-                else:  # it was not seen to pass
+                else:  # what it was run for was not seen
                     self.believe(doubt)
         elif hand.role == PROVER:
             self.prover = None

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 from . import replay
 from .board import NOBODY, SPARE, Board
 from .crash import Crash, allowed
+from .doubt import WORKER
 from .doubts import Doubts
 from .hands import Hand, fork, spawn
 from .journal import NO_JOURNAL, Event, Tail, Unwritable
@@ -144,10 +145,10 @@ class Foreman:
     def _work(self) -> int:
         return len(self.nodes) if self.plan.group_by == "file" else self.count
 
-    def begin(self, number: int, todo: List[Todo], role: str = "worker") -> Hand:
+    def begin(self, number: int, todo: List[Todo], role: str = WORKER) -> Hand:
         """Starts a worker, in place of a dead one perhaps."""
         self.incarnations += 1
-        again = self.incarnations > self.count and role == "worker"
+        again = self.incarnations > self.count and role == WORKER
         if getattr(self.session.config.option, "verbose", 0) > 1 and again:
             print(f"worker gw{number} is started again")
         start = fork if self.start == "fork" else spawn
@@ -242,7 +243,7 @@ class Foreman:
             self.hands.remove(hand)
             # Its last lines may have come after the last look.
             self.listen()
-            if hand.role != "worker":
+            if hand.role != WORKER:
                 self.doubts.ended(hand, code)
             elif not hand.through:
                 self.died(hand, code)

@@ -15,6 +15,7 @@ from typing import Any, List, Optional, Tuple
 from .afterfork import DUMP, apart, capture_apart, forget_exits, introduce, last_words, silence, temporary
 from .clock import clock
 from .cover import worker_coverage
+from .doubt import ENCORE, ORDER, PROVER, TRIAL, WORKER
 from .journal import NO_JOURNAL, Event, Journal, Unwritable
 from .plugins import whose
 from .prover import Prover
@@ -45,7 +46,8 @@ class Hand:
         if kind == "start":
             self.case, self.since = event, clock.monotonic()
         elif kind in ("result", "doubted", "proof") and self.case is not None and event["id"] == self.case["id"]:
-            self.did.append((event["b"], event["id"]))
+            if self.role == WORKER:
+                self.did.append((event["b"], event["id"]))
             self.case = None
         elif kind == "collecting":
             self.collecting, self.since = event, clock.monotonic()
@@ -150,9 +152,12 @@ def work(session: Any, plan: Any, board: Any, journal: Journal, hand: Hand) -> i
 
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        worker = (Prover if hand.role in ("prover", "order") else Worker)(session, plan, board, journal, hand.number)
-        worker.orders, worker.trial = hand.orders, hand.role in ("trial", "encore")
-        worker.once = hand.role in ("order", "encore")
+        worker = (Prover if hand.role in (PROVER, ORDER) else Worker)(session, plan, board, journal, hand.number)
+        worker.orders, worker.trial, worker.once = (
+            hand.orders,
+            hand.role in (TRIAL, ENCORE),
+            hand.role in (ORDER, ENCORE),
+        )
         worker.run(hand.todo)
         return 0
     except KeyboardInterrupt:
