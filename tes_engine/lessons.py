@@ -12,27 +12,29 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
 
 KEY = "tes/together"
 KEY_ORDER = "tes/in-order"
+KEY_SPOILT = "tes/spoilt"
 
 
-def learned(config: Any, lifted: List[str], out_of_order: List[str], spoilt: List[str]) -> Iterator[str]:
-    """Keeps what was found out of these cases; what a person is to be told of it."""
+def learned(config: Any, lifted: List[str], out_of_order: List[str], others: List[str]) -> Iterator[str]:
+    """Keeps what was found out of these cases, the last of which others have spoilt; what a person is told of it."""
     if lifted:
         keep(config, map(_file, lifted))
         yield (
             f"{len(lifted)} case(s) or file(s) fail unless other test files have been imported, as plain pytest does "
             f"first; the first: {lifted[0]}. They were run so; the next run begins so"
         )
-    if out_of_order or spoilt:
-        keep_in_order(config, map(_file, (*out_of_order, *spoilt)))
+    if out_of_order or others:
+        keep_in_order(config, map(_file, (*out_of_order, *others)))
     if out_of_order:
         yield (
             f"{len(out_of_order)} case(s) fail unless those before them in their file have run; the first: "
             f"{out_of_order[0]}. They were run so; the next run does not share these files between workers"
         )
-    if spoilt:
+    if others:
+        _keep(config, KEY_SPOILT, map(_file, others))
         yield (
-            f"{len(spoilt)} case(s) fail after others that plain pytest does not run just before them; the first: "
-            f"{spoilt[0]}. What counts is how they went in plain pytest's order"
+            f"{len(others)} case(s) fail after others that plain pytest does not run just before them; the first: "
+            f"{others[0]}. What counts is how they went in plain pytest's order; the next run takes the files in it"
         )
 
 
@@ -58,6 +60,11 @@ def keep_in_order(config: Any, files: Iterable[str]) -> None:
 def in_order(config: Any) -> Set[str]:
     """The files whose cases were seen to count on those before them, and that are as they were then."""
     return set(_known(config, KEY_ORDER))
+
+
+def spoilt(config: Any) -> bool:
+    """Whether a file that is as it was then had a case that others spoilt, which ran sooner than in pytest's order."""
+    return bool(_known(config, KEY_SPOILT))
 
 
 def _keep(config: Any, key: str, files: Iterable[str]) -> None:

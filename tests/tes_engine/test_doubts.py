@@ -359,3 +359,15 @@ def test_what_another_case_spoils_is_as_in_plain_pytest(
     assert run.code == (0 if right else 1)
     assert [event["id"] for event in run.of("doubted")] == ["test_d.py::test_d"]
     assert any("plain pytest does not run just before them" in note for note in run.notes) is right
+
+
+def test_once_a_case_was_spoilt_the_files_are_run_in_pytests_order(project: Path, tmp_path: Path) -> None:
+    write(project, SPOILT)
+    (tmp_path / "times.json").write_text(json.dumps(TIMES))
+    options = ("--durations", str(tmp_path / "times.json"), "--workers", "1")
+
+    first, second = engine(project, *options), engine(project, *options)
+
+    assert [event["id"] for event in first.of("doubted")] == ["test_d.py::test_d"]
+    assert second.of("doubted") == [] and first.code == second.code == 0
+    assert [case for case, _, _ in second.attempts] == list(plain(project)[0])
