@@ -18,7 +18,7 @@ from .board import NOBODY
 from .foreman import Foreman
 from .gather import clash, file_of, files, reordered, runs_of, whole_wanted
 from .journal import Event, Journal, Unwritable
-from .lessons import together
+from .lessons import spoilt, together
 from .options import processors
 from .plugins import runners, tell_dropped, whose
 from .plan import make_plan, read
@@ -87,6 +87,8 @@ class Controller:
                 whole = whole or "asked for"
             if whole is None and self.options.collect != "parallel" and (file := together(config)) is not None:
                 whole = f"cases of {file} were seen to fail unless other test files have been imported"
+            if whole is None and self.options.collect != "parallel" and (file := spoilt(config)) is not None:
+                whole = f"cases of {file} were seen to fail after those of others"
             if whole is None:
                 # A wrong -k or -m is refused here, not by each worker.
                 mark.pytest_collection_modifyitems([], config)
@@ -175,7 +177,7 @@ class Controller:
             items=None if batches is None else [found for _, found in batches],
             group_by=self.group_by(),
             workers=self.count,
-            keep_order=self.items is not None and reordered(config),
+            keep_order=self.items is not None and (reordered(config) or spoilt(config) is not None),
         )
 
     def choose_start(self) -> str:

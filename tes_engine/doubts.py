@@ -24,6 +24,7 @@ import os
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from .board import SPENT
+from .company import company
 from .crash import Crash
 from .doubt import (
     APART,
@@ -54,8 +55,6 @@ DEATHS = 3
 """So often may a prover die before every failure is believed as it stands."""
 TWICE = 2
 """Each must come out the same twice before a failure is lifted: a case that passes now and then hardly does that."""
-LONGEST = 120.0
-"""Seconds that cases may have taken, all together, for what came before a failure to be run again."""
 
 
 class Doubts:
@@ -120,7 +119,7 @@ class Doubts:
         elif hand.role == PROVER and doubt.in_order:
             # It passes in order: out of it, it must fail to the last, or it is a case of two minds.
             (self.lift if bad else self.believe)(doubt)
-        elif hand.role == PROVER and bad and self._may_lack_order(doubt):
+        elif hand.role == PROVER and bad and doubt.ahead and not doubt.collecting:
             doubt.state = APART
         elif hand.role == PROVER and bad:
             self._confirm(doubt)
@@ -137,10 +136,6 @@ class Doubts:
     def _confirm(self, doubt: Doubt) -> None:
         self.confirmed[doubt.batch] = self.confirmed.get(doubt.batch, 0) + 1
         self.believe(doubt)
-
-    def _may_lack_order(self, doubt: Doubt) -> bool:
-        row = self.foreman.board.row(doubt.batch)
-        return doubt.ahead and not doubt.collecting and row.spent <= LONGEST
 
     def _in_order(self, doubt: Doubt, event: Event, bad: bool) -> None:
         """How it went after all that comes before it, or came."""
@@ -272,13 +267,20 @@ class Doubts:
             if self._enough(doubt.batch):
                 self.believe(doubt)
             elif doubt.batch not in waiting and self._over(doubt.batch):
-                for one in self.pending.values():
-                    if one.batch == doubt.batch and one.state == APART:
-                        one.state, one.said = ORDERED, False
-                todo = Todo(doubt.batch, None, None, {}, True)
+                mine = [one for one in self.pending.values() if one.batch == doubt.batch and one.state == APART]
+                for one in mine:
+                    one.state, one.said = ORDERED, False
+                todo = Todo(doubt.batch, None, self._some_of_file(doubt.batch, mine), {}, True)
                 self.trial = self.foreman.begin(self.foreman.count + 1, [todo], ORDER)
                 return
         self._try_company()
+
+    def _some_of_file(self, batch: int, doubts: List[Doubt]) -> Optional[List[str]]:
+        """Its cases, at first those for which there is time; None for all of them, which is what decides."""
+        did = [one for hand in self.foreman.by_journal.values() for one in hand.did if one.batch == batch]
+        some = company(did, {doubt.case for doubt in doubts})
+        first = all(doubt.in_order == 0 for doubt in doubts)
+        return [one.case for one in some] if first and len(some) < len(did) else None
 
     def _try_company(self) -> None:
         """What a worker did until a case of two minds failed, once more; then what plain pytest would have done."""
@@ -289,8 +291,9 @@ class Doubts:
         for doubt in self.pending.values():
             if doubt.state == MINDS:
                 mine = {one.case: one for one in self.pending.values() if one.state == MINDS and one.hand is doubt.hand}
-                last = max(at for at, (_, case) in enumerate(doubt.hand.did) if case in mine)  # they are all there
-                todo = [Todo(batch, None, [case], {}, True) for batch, case in doubt.hand.did[: last + 1]]
+                last = max(at for at, did in enumerate(doubt.hand.did) if did.case in mine)  # they are all there
+                again = company(doubt.hand.did[: last + 1], set(mine))
+                todo = [Todo(did.batch, None, [did.case], {}, True) for did in again]
                 for one in mine.values():
                     one.state = REPEATED
                 break
@@ -305,11 +308,8 @@ class Doubts:
             self.trial = self.foreman.begin(self.foreman.count + 1, todo, role)
 
     def _may_be_spoilt(self, doubt: Doubt) -> bool:
-        """Whether it can be found out what spoilt it: not where it was the first, nor where that would take long."""
-        if doubt.collecting or doubt.hand is None or doubt.hand.did[:1] == [(doubt.batch, doubt.case)]:
-            return False
-        seconds: float = sum(self.foreman.board.row(batch).spent for batch in range(len(self.foreman.nodes)))
-        return seconds <= LONGEST and (doubt.batch, doubt.case) in doubt.hand.did
+        """Whether it can be found out what spoilt it: not where it was the first."""
+        return not doubt.collecting and doubt.case in [did.case for did in doubt.hand.did[1:]]
 
     def _over(self, batch: int) -> bool:
         """Whether no more of its cases will fail: its file is run in order for all of them at once."""

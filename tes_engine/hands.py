@@ -10,10 +10,11 @@ import subprocess
 import sys
 import traceback
 from os import _exit  # a test may put another in its place
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional
 
 from .afterfork import DUMP, apart, capture_apart, forget_exits, introduce, last_words, silence, temporary
 from .clock import clock
+from .company import Did
 from .cover import worker_coverage
 from .doubt import ENCORE, ORDER, PROVER, TRIAL, WORKER
 from .journal import NO_JOURNAL, Event, Journal, Unwritable
@@ -37,7 +38,7 @@ class Hand:
         self.collecting: Optional[Event] = None
         self.since = clock.monotonic()
         self.through = self.said = False
-        self.did: List[Tuple[int, str]] = []  # batch and case, as they came
+        self.did: List[Did] = []  # as they came
         self.timed_out = 0.0
         self.broke = ""
 
@@ -47,7 +48,7 @@ class Hand:
             self.case, self.since = event, clock.monotonic()
         elif kind in ("result", "doubted", "proof") and self.case is not None and event["id"] == self.case["id"]:
             if self.role == WORKER:
-                self.did.append((event["b"], event["id"]))
+                self.did.append(Did(event["b"], event["id"], sum(event.get("d", ()))))
             self.case = None
         elif kind == "collecting":
             self.collecting, self.since = event, clock.monotonic()

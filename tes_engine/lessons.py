@@ -34,7 +34,8 @@ def learned(config: Any, lifted: List[str], out_of_order: List[str], others: Lis
         _keep(config, KEY_SPOILT, map(_file, others))
         yield (
             f"{len(others)} case(s) fail after others that plain pytest does not run just before them; the first: "
-            f"{others[0]}. What counts is how they went in plain pytest's order; the next run takes the files in it"
+            f"{others[0]}. What counts is how they went in plain pytest's order; the next run collects all "
+            "files first and takes them in that order"
         )
 
 
@@ -62,9 +63,9 @@ def in_order(config: Any) -> Set[str]:
     return set(_known(config, KEY_ORDER))
 
 
-def spoilt(config: Any) -> bool:
-    """Whether a file that is as it was then had a case that others spoilt, which ran sooner than in pytest's order."""
-    return bool(_known(config, KEY_SPOILT))
+def spoilt(config: Any) -> Optional[str]:
+    """The first file with a case that others spoilt, and that is as it was then; None where there is none."""
+    return next(iter(_known(config, KEY_SPOILT)), None)
 
 
 def _keep(config: Any, key: str, files: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import os
 from typing import Any, Dict, List, Optional, Set
 
 from .gather import file_of
-from .lessons import in_order, spoilt
+from .lessons import in_order
 from .worker import Plan
 
 A_BYTE = 1e-5
@@ -39,7 +39,7 @@ def make_plan(
     ordered = in_order(config)
     total = sum(expected)
     order = list(range(len(nodes)))
-    if not (keep_order or spoilt(config)):
+    if not keep_order:
         order.sort(key=lambda batch: (-expected[batch], batch))
     dominating = {b for b, of in enumerate(seconds) if of and not keep_order and expected[b] > total / workers / 2}
     return Plan(
@@ -55,6 +55,7 @@ def make_plan(
         leave=set(read(options.leave) or ()),
         repeat=read(options.repeat) or {},
         alone={batch for batch, file in enumerate(files) if file in ordered},
+        doubts=not getattr(config.option, "maxfail", 0) and (len(nodes) > 1 or group_by != "file"),
     )
 
 

@@ -54,12 +54,8 @@ class Plan(NamedTuple):
     leave: Set[str]
     repeat: Dict[str, int]
     alone: Set[int]
-
-    @property
-    def doubts(self) -> bool:
-        """Whether a worker that sees only some of the files, or of a file's cases, may fail where plain pytest would
-        not."""
-        return self.items is None and (len(self.nodes) > 1 or self.group_by != "file")
+    doubts: bool
+    """Whether a worker that sees only some files, or some of a file's cases, may fail where plain pytest would not."""
 
 
 class Stop(Exception):

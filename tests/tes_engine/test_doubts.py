@@ -260,7 +260,7 @@ IN_ORDER = """
 
 
 @pytest.mark.parametrize("more", [{}, {"test_a.py": "def test_a(): pass\n"}])
-@pytest.mark.parametrize("options", STARTS[:2])
+@pytest.mark.parametrize("options", [*STARTS[:2], ("--collect", "once")])
 def test_cases_that_count_on_those_before_them_are_as_in_plain_pytest(
     project: Path, options: tuple[str, ...], more: dict[str, str]
 ) -> None:
@@ -343,7 +343,7 @@ SPOILT = {
 TIMES = {"test_a.py::test_a": 4, "test_b.py::test_b": 3, "test_d.py::test_d": 2, "test_c.py::test_c": 1}
 
 
-@pytest.mark.parametrize("options", STARTS[:2])
+@pytest.mark.parametrize("options", [*STARTS[:2], ("--collect", "once")])
 @pytest.mark.parametrize("right", [True, False])
 def test_what_another_case_spoils_is_as_in_plain_pytest(
     project: Path, tmp_path: Path, options: tuple[str, ...], right: bool
@@ -370,4 +370,5 @@ def test_once_a_case_was_spoilt_the_files_are_run_in_pytests_order(project: Path
 
     assert [event["id"] for event in first.of("doubted")] == ["test_d.py::test_d"]
     assert second.of("doubted") == [] and first.code == second.code == 0
+    assert any("all cases are collected before the workers start" in note for note in second.notes)
     assert [case for case, _, _ in second.attempts] == list(plain(project)[0])
