@@ -14,7 +14,8 @@ Group = List[Any]
 
 
 class Batch:
-    """Groups of items in the order in which they are handed out. `digest` is equal where the items are."""
+    """Groups of items in the order in which they are handed out. `digest` is equal where the items are;
+    `in_order` tells whether the groups are in pytest's order."""
 
     def __init__(self, items: Sequence[Any], group_by: str, expected: Mapping[str, float], dominates: bool) -> None:
         self.items = list(items)
@@ -24,6 +25,7 @@ class Batch:
         self.groups = together(self.items, group_by)
         if dominates and expected:
             self.groups = long_first(self.groups, expected)
+        self.in_order = [item for group in self.groups for item in group] == self.items
 
 
 def tell_apart(items: Sequence[Any]) -> None:

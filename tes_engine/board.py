@@ -4,7 +4,9 @@ A row a batch (the cases of one file), a slot a worker. Every change is made und
 back when its holder dies, so a killed worker blocks nobody. A claim and the note of who holds it are one change: at any
 moment the table says which case each worker has in its hands.
 
-Cases of a batch are claimed as an interval: its owner takes from the front, helpers take from the back.
+The groups of a batch are divided into parts, one a worker at most, and each worker goes through its own from the front:
+a case finds most of what ran before it in its file, as in plain pytest. Who has none left takes the back half of the
+largest part, or all of what a dead worker has left.
 """
 
 from __future__ import annotations
@@ -25,17 +27,17 @@ SPARE = 2
 """Slots beside those of the workers: for a prover and a trial."""
 
 _HEAD = struct.Struct("<iiii")  # batches, slots, stop, how often a batch was opened again
-_ROW = struct.Struct("<iiiiqdddi")
+_ROW = struct.Struct("<iiiqdddi")
+_PART = struct.Struct("<ii")
 _SLOT = struct.Struct("<iid")
 
 
 class Row(NamedTuple):
-    """A batch: `low` to `high` are the groups that nobody has claimed; `high` is -1 until somebody has collected it."""
+    """A batch of so many `groups`; -1 until somebody has collected it."""
 
     state: int
     owner: int
-    low: int
-    high: int
+    groups: int
     digest: int
     collecting: float  # seconds it took to collect
     setup: float  # seconds of the longest set-up seen: what it costs a helper to join
@@ -44,11 +46,18 @@ class Row(NamedTuple):
 
     @property
     def collected(self) -> bool:
-        return self.high != UNKNOWN
+        return self.groups != UNKNOWN
+
+
+class Part(NamedTuple):
+    """The groups of a batch that a worker is to claim next, `low` to `high` without the last."""
+
+    low: int
+    high: int
 
     @property
     def left(self) -> int:
-        return self.high - self.low if self.collected else 0
+        return self.high - self.low
 
 
 class Slot(NamedTuple):
@@ -59,7 +68,8 @@ class Slot(NamedTuple):
     since: float
 
 
-FRESH = Row(OPEN, NOBODY, 0, UNKNOWN, 0, 0.0, 0.0, 0.0, 0)
+FRESH = Row(OPEN, NOBODY, UNKNOWN, 0, 0.0, 0.0, 0.0, 0)
+NOTHING = Part(0, 0)
 IDLE = Slot(NOBODY, NOBODY, 0.0)
 
 
@@ -70,7 +80,9 @@ class Board:
         self.path, self.batches, self.slots = path, batches, slots
         # Where the first open batch was last seen: those before it are not open, unless one was opened again.
         self._at, self._seen_again = 0, 0
-        size = _HEAD.size + batches * _ROW.size + slots * _SLOT.size
+        self._parts_at = _HEAD.size + batches * _ROW.size + slots * _SLOT.size
+        self._all_parts = struct.Struct(f"<{2 * (slots + 1)}i")
+        size = self._parts_at + batches * self._all_parts.size
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fresh = os.fstat(self.fd).st_size == 0
         if fresh:
@@ -102,6 +114,20 @@ class Board:
 
     def _put(self, batch: int, row: Row) -> None:
         _ROW.pack_into(self.memory, _HEAD.size + batch * _ROW.size, *row)
+
+    def parts(self, batch: int) -> List[Part]:
+        """By worker; the last is one that a dead worker has left."""
+        ends = self._all_parts.unpack_from(self.memory, self._parts_at + batch * self._all_parts.size)
+        return [Part(*ends[at : at + 2]) for at in range(0, len(ends), 2)]
+
+    def left(self, batch: int) -> int:
+        """How many groups nobody has claimed."""
+        ends: Tuple[int, ...] = self._all_parts.unpack_from(self.memory, self._parts_at + batch * self._all_parts.size)
+        return sum(ends[1::2]) - sum(ends[::2])
+
+    def _part(self, batch: int, worker: int, part: Part) -> None:
+        at = self._parts_at + batch * self._all_parts.size + worker * _PART.size
+        _PART.pack_into(self.memory, at, *part)
 
     def slot(self, worker: int) -> Slot:
         return Slot._make(_SLOT.unpack_from(self.memory, self._slot_at(worker)))
@@ -156,46 +182,58 @@ class Board:
     def spend(self, batch: int) -> None:
         """Nobody is to try this batch again."""
         with self.locked():
-            row = self.row(batch)
-            self._put(batch, row._replace(state=SPENT, owner=NOBODY, low=max(row.low, row.high)))
+            self._put(batch, self.row(batch)._replace(state=SPENT, owner=NOBODY))
+            for worker in range(self.slots + 1):
+                self._part(batch, worker, NOTHING)
 
-    def collected(self, batch: int, groups: int, digest: int, seconds: float) -> bool:
-        """What a worker found in a batch. False when another found something else there: then it must not help."""
+    def collected(self, worker: int, batch: int, groups: int, digest: int, seconds: float) -> bool:
+        """What a worker found in a batch; the first has all of it for its part. False when another found something else
+        there: then it must not help."""
         with self.locked():
             row = self.row(batch)
             if row.collected:
                 return row.digest == digest
             state = OWNED if groups else SPENT
-            self._put(batch, row._replace(state=state, high=groups, digest=digest, collecting=seconds))
+            self._part(batch, worker, Part(0, groups))
+            self._put(batch, row._replace(state=state, groups=groups, digest=digest, collecting=seconds))
             return True
 
     def claim(self, worker: int, batch: int, ran: Optional[Tuple[float, float]] = None) -> Optional[int]:
-        """The next group of a collected batch, in the worker's hands now: from the front for its owner, else from the
-        back; None when none is left. `ran`: the seconds that the last one took, all of it and the longest set-up, which
-        tell others whether helping is worth its cost."""
+        """The next group of a collected batch, in the worker's hands now; None when none is left. `ran`: the seconds
+        that the last one took, all of it and the longest set-up, which tell others whether helping is worth its cost.
+        """
         with self.locked():
             row = self.row(batch)
             if ran is not None:
                 row = row._replace(spent=row.spent + ran[0], ran=row.ran + 1, setup=max(row.setup, ran[1]))
                 self._put(batch, row)
-            if row.left <= 0:
+            giver, part = self._next_part(worker, batch)
+            if part.left <= 0:
                 if row.state != SPENT and row.collected:
                     self._put(batch, row._replace(state=SPENT))
                 return None
-            mine = row.owner == worker
-            group = row.low if mine else row.high - 1
-            rest = row._replace(low=row.low + 1) if mine else row._replace(high=row.high - 1)
-            # In this order: killed in between, the worker holds what the row still offers, and `abandon` sees that.
-            self._hold(worker, Slot(batch, group, 0.0))
-            self._put(batch, rest)
-            return group
+            # In this order: killed in between, the worker holds what a part still offers, and `abandon` sees that; or
+            # a part has no holder, and it is missed at the end of the run.
+            self._hold(worker, Slot(batch, part.low, 0.0))
+            if giver is not None:
+                self._part(batch, *giver)
+            self._part(batch, worker, part._replace(low=part.low + 1))
+            return part.low
 
     def peek(self, worker: int, batch: int) -> Optional[int]:
         """The group that `claim` would give now."""
-        row = self.row(batch)
-        if row.left <= 0:
-            return None
-        return row.low if row.owner == worker else row.high - 1
+        _, part = self._next_part(worker, batch)
+        return part.low if part.left > 0 else None
+
+    def _next_part(self, worker: int, batch: int) -> Tuple[Optional[Tuple[int, Part]], Part]:
+        """Where the worker goes on: (whose part becomes which by that, its own)."""
+        parts = self.parts(batch)
+        if parts[worker].left > 0:
+            return None, parts[worker]
+        other = max(range(len(parts)), key=lambda at: (parts[at].left, at))
+        low, high = parts[other]
+        middle = low if other == self.slots else (low + high) // 2
+        return (other, Part(low, middle)), Part(middle, high)
 
     def abandon(self, worker: int) -> Tuple[Slot, List[int]]:
         """A worker is dead: its batches are open again, their claimed groups stay claimed. Returns what it had in its
@@ -203,15 +241,19 @@ class Board:
         with self.locked():
             held = self.slot(worker)
             if held.batch != NOBODY:
-                row = self.row(held.batch)
-                if row.low <= held.group < row.high:
+                if any(part.low <= held.group < part.high for part in self.parts(held.batch)):
                     held = IDLE
             self._hold(worker, IDLE)
             owned = []
             for batch in range(self.batches):
                 row = self.row(batch)
+                parts = self.parts(batch)
+                if parts[worker].left and not parts[self.slots].left:
+                    self._part(batch, self.slots, parts[worker])
+                    self._part(batch, worker, NOTHING)
                 if row.state == OWNED and row.owner == worker:
                     owned.append(batch)
-                    self._put(batch, row._replace(state=OPEN if row.left or not row.collected else SPENT, owner=NOBODY))
+                    state = OPEN if self.left(batch) or not row.collected else SPENT
+                    self._put(batch, row._replace(state=state, owner=NOBODY))
             _HEAD.pack_into(self.memory, 0, self.batches, self.slots, int(self.stopped), self._opened_again() + 1)
             return held, owned

@@ -41,6 +41,7 @@ def make_plan(
     order = list(range(len(nodes)))
     if not keep_order:
         order.sort(key=lambda batch: (-expected[batch], batch))
+    alone = {batch for batch, file in enumerate(files) if file in ordered}
     dominating = {b for b, of in enumerate(seconds) if of and not keep_order and expected[b] > total / workers / 2}
     return Plan(
         nodes=nodes,
@@ -49,12 +50,12 @@ def make_plan(
         expected=expected,
         seconds=seconds,
         group_by=group_by,
-        dominating=dominating,
+        dominating=dominating - alone,
         done=set(),
         select=None if select is None else set(select),
         leave=set(read(options.leave) or ()),
         repeat=read(options.repeat) or {},
-        alone={batch for batch, file in enumerate(files) if file in ordered},
+        alone=alone,
         doubts=not getattr(config.option, "maxfail", 0) and (len(nodes) > 1 or group_by != "file"),
     )
 

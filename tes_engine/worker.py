@@ -132,18 +132,18 @@ class Worker:
                 or row.owner == self.number
                 or batch in self.helped
                 or batch in self.plan.alone
-                or (row.collected and not row.left)
+                or (row.collected and not (left := self.board.left(batch)))
             ):
                 continue
             wait = True
             if not row.collected:
                 # Its owner is collecting. Doing the same at the same time costs an idle processor and saves waiting.
-                left, cost = self.plan.expected[batch], 0.1
+                seconds, cost = self.plan.expected[batch], 0.1
             else:
-                left = max(self.plan.expected[batch] * row.left / row.high, self._each(batch, row) * row.left)
+                seconds = max(self.plan.expected[batch] * left / row.groups, self._each(batch, row) * left)
                 cost = row.setup + (0.0 if batch in self.batches else row.collecting)
-            if left > WORTH * cost and left > most:
-                best, most = batch, left
+            if seconds > WORTH * cost and seconds > most:
+                best, most = batch, seconds
         return best, wait
 
     def _each(self, batch: int, row: Row) -> float:
@@ -158,14 +158,16 @@ class Worker:
             self.helped.add(number)
             return
         ran: Optional[Tuple[float, float]] = None
+        ran_so_far = 0
         while not self.board.stopped and getppid() == self.parent:
             group = self.board.claim(self.number, number, ran)
             if group is None:
                 break
-            self.recorder.ahead = self.board.row(number).owner != self.number or number in self.gapped
+            self.recorder.ahead = group != ran_so_far or number in self.gapped or not batch.in_order
+            ran_so_far += 1
             ran = self._run_group(number, batch, batch.groups[group], {})
             self.board.put_down(self.number)
-        if self.board.row(number).left == 0:
+        if self.board.left(number) == 0:
             self.batches.pop(number, None)
 
     def _do(self, one: Todo, following: Any) -> None:
@@ -209,7 +211,7 @@ class Worker:
         self.session.items = items
         batch = Batch(items, self.plan.group_by, self.plan.seconds[number], number in self.plan.dominating)
         seconds = clock.perf_counter() - began
-        if not self.board.collected(number, len(batch.groups), batch.digest, seconds) and not again:
+        if not self.board.collected(self.number, number, len(batch.groups), batch.digest, seconds) and not again:
             text = f"{file} gave other cases when it was collected again: one worker runs all of it"
             self.journal.write({"e": "note", "text": text})
             return None

@@ -21,18 +21,22 @@ def test_each_batch_is_owned_once_in_the_order_given(board: Board) -> None:
     assert [board.own(worker, order) for worker in (0, 1, 2, 3)] == [2, 0, 1, None]
 
 
-def test_the_owner_takes_from_the_front_and_helpers_from_the_back(board: Board) -> None:
+def test_each_goes_forward_through_its_part_and_takes_the_back_half_of_the_largest(board: Board) -> None:
     board.own(0, [1])
-    assert board.collected(1, 5, 7, 0.1) and board.collected(1, 5, 7, 0.2) and not board.collected(1, 4, 8, 0.1)
-    assert [board.claim(0, 1), board.claim(3, 1), board.claim(0, 1), board.claim(3, 1)] == [0, 4, 1, 3]
-    assert (board.peek(0, 1), board.claim(3, 1), board.claim(0, 1), board.claim(3, 1)) == (2, 2, None, None)
+    assert board.collected(0, 1, 9, 7, 0.1) and board.collected(3, 1, 9, 7, 0.2)
+    assert not board.collected(2, 1, 4, 8, 0.1), "it has found something else"
+    assert [board.claim(0, 1), board.claim(3, 1), board.claim(0, 1), board.claim(3, 1)] == [0, 5, 1, 6]
+    assert board.parts(1) == [(2, 5), (0, 0), (0, 0), (7, 9)] + [(0, 0)] and board.left(1) == 5
+    assert (board.peek(2, 1), board.claim(2, 1)) == (3, 3)
+    assert [board.claim(3, 1), board.claim(3, 1), board.claim(3, 1), board.claim(3, 1)] == [7, 8, 4, 2]
+    assert board.claim(3, 1) is board.peek(3, 1) is board.claim(0, 1) is None
     assert (board.slot(3).batch, board.slot(3).group) == (1, 2)
 
 
 def test_what_a_dead_worker_owned_is_open_again_and_what_it_held_is_told(board: Board) -> None:
     order = [0, 1, 2]
     board.own(0, order)
-    board.collected(0, 3, 1, 0.1)
+    board.collected(0, 0, 3, 1, 0.1)
     board.claim(0, 0)
     board.own(1, order)
     held, owned = board.abandon(0)
@@ -41,12 +45,20 @@ def test_what_a_dead_worker_owned_is_open_again_and_what_it_held_is_told(board: 
     assert [board.claim(2, 0), board.claim(2, 0), board.claim(2, 0)] == [1, 2, None]
 
 
-def test_a_worker_killed_between_its_two_notes_of_a_claim_has_claimed_nothing(board: Board) -> None:
+def test_a_worker_killed_between_the_notes_of_a_claim_has_claimed_nothing(board: Board) -> None:
     board.own(0, [0])
-    board.collected(0, 2, 1, 0.1)
+    board.collected(0, 0, 2, 1, 0.1)
     board._hold(0, board.slot(0)._replace(batch=0, group=0))  # noted in its slot, and then no more
     held, _ = board.abandon(0)
     assert held == IDLE and board.own(1, [0]) == 0 and board.claim(1, 0) == 0
+
+
+def test_a_worker_killed_while_it_takes_from_another_has_claimed_nothing(board: Board) -> None:
+    board.own(0, [0])
+    board.collected(0, 0, 4, 1, 0.1)
+    board._hold(1, board.slot(1)._replace(batch=0, group=2))  # noted in its slot, and then no more
+    held, _ = board.abandon(1)
+    assert held == IDLE and [board.claim(0, 0) for _ in range(5)] == [0, 1, 2, 3, None]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -70,11 +82,11 @@ def test_whoever_dies_no_group_is_lost_or_claimed_twice(tmp_path: Path, seed: in
         if batch is None:
             batch = board.own(worker, order)
             if batch is None:
-                helping = [b for b in order if board.row(b).left]
+                helping = [b for b in order if board.left(b)]
                 if not helping:
                     break
                 batch = chance.choice(helping)
-            board.collected(batch, sizes[batch], batch, 0.0)
+            board.collected(worker, batch, sizes[batch], batch, 0.0)
             working[worker] = batch
         group = board.claim(worker, batch)
         if group is None:
@@ -90,7 +102,7 @@ def test_whoever_dies_no_group_is_lost_or_claimed_twice(tmp_path: Path, seed: in
         held, _ = board.abandon(worker)
         if held.batch >= 0:
             done.append((held.batch, held.group))
-    rest = [(b, g) for b in order for g in range(board.row(b).low, max(board.row(b).high, 0))]
+    rest = [(b, g) for b in order for part in board.parts(b) for g in range(*part)]
     assert sorted([*done, *rest]) == sorted((b, g) for b in order for g in range(sizes[b]))
 
 
@@ -99,7 +111,7 @@ def test_claims_of_ten_thousand_batches_take_no_time_that_a_person_sees(tmp_path
     order = list(range(10_000))
     began = time.process_time()
     while (batch := board.own(0, order)) is not None:
-        board.collected(batch, 1, 0, 0.0)
+        board.collected(0, batch, 1, 0, 0.0)
         board.claim(0, batch)
         board.put_down(0)
     assert time.process_time() - began < 5
