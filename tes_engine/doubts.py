@@ -8,8 +8,8 @@ it is a case of two minds, and the failure stands; if it fails again, what it la
 prover's word counts. Both run it twice and must agree with themselves. The same goes for a file that could not be
 collected by itself.
 
-A helper takes a file's cases from the back, so that those before a case may have run elsewhere, and it may count on
-them. Where the prover confirms such a failure, the whole file is run *in order*, by a fresh worker that has collected
+A helper begins in the middle of a file, so that what comes before a case may have run elsewhere, and it may count on
+that. Where the prover confirms such a failure, the whole file is run *in order*, by a fresh worker that has collected
 all files; a case that passes there, twice, fails only out of its order, and that is what plain pytest would have seen.
 
 A case of two minds may have failed for what its worker had run before. So that is run again: where the case passes

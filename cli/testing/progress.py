@@ -23,7 +23,8 @@ class Failure(NamedTuple):
 
 
 class Progress:
-    """Fed with events, asked for numbers. `known` are the expected seconds of the cases, of those that have any."""
+    """Fed with events, asked for numbers. `known` are the expected seconds of the cases, of those that have any;
+    `doubted` are failures that the engine looks at again before it tells of them."""
 
     def __init__(self, known: Mapping[str, float], *, whole: bool) -> None:
         self.known, self.whole = known, whole
@@ -33,6 +34,7 @@ class Progress:
         self.running: dict[str, tuple[str, float]] = {}
         self.files: dict[str, int] = {}
         self.bad_once: set[str] = set()
+        self.doubted: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.notes: list[str] = []
         self.left = sum(known.values())
@@ -47,6 +49,8 @@ class Progress:
                 self.running[str(event.get("w", ""))] = (str(event.get("id", "")), float(event.get("t") or 0))
             elif kind == "result" and (failure := self._result(event)):
                 found.append(failure)
+            elif kind == "doubted":
+                self.doubted.add(str(event.get("id", "")))
             elif kind == "file":
                 self.files[str(event.get("f", ""))] = int(event.get("n") or 0)
             elif kind == "session":
@@ -69,6 +73,7 @@ class Progress:
         else:
             self.counts[before] -= 1
         self.status[node] = status
+        self.doubted.discard(node)
         self.counts[status] += 1
         self.seconds[node] = sum(float(part) for part in event.get("d") or ())
         if status not in BAD:
@@ -106,11 +111,12 @@ class Progress:
         return sorted(((s, node) for node, s in self.seconds.items()), reverse=True)[:count]
 
 
-def told(counts: Mapping[str, int], flaky: int = 0) -> str:
-    """`3 failed, 118 passed, 1 of them only on retry`: the bad first, nothing that is 0."""
+def told(counts: Mapping[str, int], flaky: int = 0, doubted: int = 0) -> str:
+    """`3 failed, 118 passed, 1 of them only on retry, 2 looked at again`: the bad first, nothing that is 0."""
     order = ("crashed", "error", "failed", "passed", "skipped", "xfailed", "xpassed")
     words = [f"{counts[name]} {name}" for name in order if counts.get(name)]
-    return ", ".join([*words, *([f"{flaky} of them only on retry"] if flaky else [])]) or "no case"
+    words += [f"{flaky} of them only on retry"] * bool(flaky) + [f"{doubted} looked at again"] * bool(doubted)
+    return ", ".join(words) or "no case"
 
 
 def telling(output: str) -> list[str]:

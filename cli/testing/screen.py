@@ -57,7 +57,8 @@ class Lines:
         self.last = time.monotonic()
         of = f"/{progress.total}" if progress.total > progress.done else ""
         seconds = self.last - self.began
-        self.say(f"{label}: {progress.done}{of} done after {seconds:.0f} s, {told(progress.counts, progress.flaky)}")
+        counts = told(progress.counts, progress.flaky, len(progress.doubted))
+        self.say(f"{label}: {progress.done}{of} done after {seconds:.0f} s, {counts}")
 
     def end(self) -> None:
         """Nothing to take away."""
@@ -94,7 +95,7 @@ class Picture:
             bar = f"[{'#' * full}{'.' * (_BAR - full)}] {done}/{total}  "
         left = progress.seconds_left
         rest = f", about {left:.0f} s left" if left is not None and left >= 1 and done < total else ""
-        counts = told(progress.counts, progress.flaky)
+        counts = told(progress.counts, progress.flaky, len(progress.doubted))
         colour = "red" if any(progress.counts[name] for name in ("failed", "error", "crashed")) else "green"
         rows = [f"{label}  {bar}{self._colour(counts, colour)}  {seconds:.0f} s{rest}"]
         for worker, (node, since) in sorted(progress.running.items())[:_ROWS]:
