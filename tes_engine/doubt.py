@@ -25,7 +25,7 @@ class Doubt:
         self.case, self.batch = event["id"], event["b"]
         self.collecting = "collect" in event
         self.ahead = "ahead" in event
-        self.events: List[Event] = []
+        self.events: List[Event] = [event]
         self.state = ""
         self.proof: Event = {}
         self.passes = self.fails = 0  # with all files, and alone again
