@@ -23,6 +23,12 @@ class Settings(BaseSettings):
     osv_url: str | None = Field(None, description="an OSV service for pip_audit to ask instead of PyPI's")
     trivy_db_repository: str | None = Field(None, description="an OCI registry that holds Trivy's database")
     trivy_cache_dir: str | None = Field(None, description="where Trivy's database lies or is put")
+    docker_proxy_image: str = Field(
+        "haproxy:2.8", description="the proxy of the platform docker, where its block says none"
+    )
+    docker_installation: str = Field(
+        "tes", description="begins the names on a Docker engine, where the block says none"
+    )
     actor: str | None = Field(None, description="who acts, for the audit log; the login name when not set")
 
     @property

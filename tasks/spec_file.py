@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from blocks import platforms
 from domain.detection import MAX_READ, MAX_SAMPLED, complete, detect, is_read, is_sample, is_skipped
 from domain.errors import SpecError
 from domain.spec import Spec, Suite
@@ -20,7 +21,6 @@ from toolchain.registry import known
 
 NAMES = ("tes.yaml", "tes.yml")
 _MAX_LISTED = 20_000
-_NOT_PLATFORMS = ("protocol", "local_agent")
 
 
 class LoadedSpec(Value):
@@ -106,8 +106,7 @@ def known_names() -> Mapping[str, Sequence[str]]:
     """The names that a tes.yaml may use here, by kind."""
     packages = {"scanners": "toolchain.scanners", "runners": "toolchain.runners"}
     names = {kind: known(package) for kind, package in packages.items()}
-    platforms = tuple(name for name in known("blocks.platforms") if name not in _NOT_PLATFORMS)
-    return {**names, "platforms": platforms}
+    return {**names, "platforms": platforms.known()}
 
 
 def look(project: Path) -> tuple[str, list[str], dict[str, str]]:

@@ -52,6 +52,8 @@ class Connection:
 
 
 class LocalSubject:
+    patience = 0.6
+
     def __init__(self, home: Path, **options: Any) -> None:
         self.home = home
         self.platform = LocalPlatform(home=home, **options)

@@ -23,6 +23,8 @@ class Subject(Protocol):
     """A platform under test, and what its world can be made to do."""
 
     platform: Any
+    patience: float
+    """Seconds within which a copy has started and was asked how it is."""
 
     def release(self, version: str, *, healthy: bool = True, **changes: Any) -> Release: ...
 
@@ -194,7 +196,7 @@ class PlatformContract:
         lease = await self.lease(subject)
         await self.stable(subject, lease)
         await subject.platform.provision(lease, subject.release("v2", healthy=False))
-        ready, why = await subject.platform.wait_ready(TARGET, "v2", 0.6)
+        ready, why = await subject.platform.wait_ready(TARGET, "v2", subject.patience)
         assert not ready and "500" in why
         for verb in (subject.platform.promote(lease, "v2"), subject.platform.shift(lease, "v2", 10)):
             with pytest.raises(Rejected, match="not ready"):

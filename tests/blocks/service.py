@@ -128,7 +128,7 @@ async def serve(reader, writer):
 
 async def main():
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
-    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]), backlog=512)
+    server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(sys.argv[1]), backlog=512)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     print("serving", VERSION)

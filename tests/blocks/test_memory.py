@@ -19,6 +19,8 @@ from tests.blocks.platform_contract import TARGET, PlatformContract
 
 
 class MemorySubject:
+    patience = 0.6
+
     def __init__(self, folder: Path) -> None:
         self.platform = MemoryPlatform(world=str(uuid4()))
         self._folder = folder

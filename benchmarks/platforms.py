@@ -1,0 +1,247 @@
+"""How soon a platform releases, switches, aborts and rolls back, under load, beside the tool that people have there.
+
+    python benchmarks/platforms.py [--quick] [--json] [--rounds 5]
+
+Platform `docker` and `docker compose up --detach` (or docker-compose), on this machine's engine. A constant open-model
+load goes through all of it. Seconds are counted from the decision to the last answer of the version that is left, as
+a client sees it; the platform's own answer must have come by then, too. Every request that fails is counted.
+
+Compose has no second copy: it stops the old one and starts the new one, and going back is the same once more.
+
+Aims: back within 5 s, never later than the peer, no failed request. Writes benchmarks/results/platforms.json.
+Needs an engine, root and debootstrap: the images are made here (scripts/base-image.sh, scripts/proxy-image.sh).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform as machine
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from blocks.platforms.local_agent.process import free_port  # noqa: E402
+from domain.place import Lease  # noqa: E402
+from tests.blocks.docker_subject import IMAGE, DockerSubject, image, make_images  # noqa: E402
+from tests.blocks.platform_contract import TARGET  # noqa: E402
+
+RATE = 100.0  # requests a second
+OLD, NEW = "v1", "v2"
+MEASURES = ("release", "switch", "abort", "back")
+
+
+class Answer(NamedTuple):
+    """One request: when it began, and the version that answered; empty when none did."""
+
+    began: float
+    version: str
+
+
+class OpenLoad:
+    """A request every 1 / RATE seconds, each on a connection of its own, whatever becomes of those before it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.answers: list[Answer] = []
+
+    async def __aenter__(self) -> OpenLoad:
+        self._running = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._running.cancel()
+        await asyncio.gather(*self._requests, return_exceptions=True)
+
+    async def _run(self) -> None:
+        self._requests: list[asyncio.Task[None]] = []
+        started = time.monotonic()
+        while True:
+            self._requests.append(asyncio.create_task(self._one()))
+            await asyncio.sleep(max(0.0, started + len(self._requests) / RATE - time.monotonic()))
+
+    async def _one(self) -> None:
+        began, text = time.monotonic(), b""
+        try:
+            async with asyncio.timeout(10):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                text = await reader.read()
+                writer.close()
+        except OSError:
+            text = b""
+        version = text.rpartition(b"\r\n\r\n")[2].decode() if text.startswith(b"HTTP/1.1 200 ") else ""
+        self.answers.append(Answer(began, version))
+
+    async def only(self, version: str, since: float) -> float:
+        """Seconds from `since` until the last request that another version, or nobody, answered; once a second has
+        been calm."""
+        while True:
+            after = [one for one in self.answers if one.began >= since]
+            other = max((one.began for one in after if one.version != version), default=since)
+            if time.monotonic() > other + 1 and any(one.began > other for one in after):
+                return other - since
+            await asyncio.sleep(0.05)
+
+
+async def timed(load: OpenLoad, version: str, work: Callable[[], Awaitable[None]]) -> float:
+    """Seconds until the work says that it is done and the clients see that version only."""
+    began = time.monotonic()
+    await work()
+    said = time.monotonic() - began
+    return max(said, await load.only(version, began))
+
+
+async def docker_round() -> dict[str, float]:
+    subject = DockerSubject()
+    await subject.clean()
+    platform = subject.platform
+    lease: Lease = await platform.acquire(TARGET, "benchmark", 600)
+
+    async def up(version: str) -> None:
+        await platform.provision(lease, subject.release(version))
+        ready, why = await platform.wait_ready(TARGET, version, 60)
+        assert ready, why
+
+    await up(OLD)
+    await platform.promote(lease, OLD)
+    found = {}
+    async with OpenLoad(int((await subject.address()).rpartition(":")[2])) as load:
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        await up(NEW)
+        found["release"] = time.monotonic() - began
+        await platform.shift(lease, NEW, 50)
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        aborting = asyncio.create_task(platform.abort(lease, OLD))
+        found["abort"] = await load.only(OLD, began)
+        await aborting
+        await up(NEW)
+        found["switch"] = await timed(load, NEW, lambda: platform.promote(lease, NEW))
+        found["back"] = await timed(load, OLD, lambda: platform.promote(lease, OLD))
+    found["failed"] = sum(not one.version for one in load.answers)
+    found["requests"] = len(load.answers)
+    await subject.clean()
+    return found
+
+
+def compose() -> list[str] | None:
+    """The command, whichever is here; None where there is none."""
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    if not subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        return ["docker", "compose"]
+    return None
+
+
+async def compose_round(command: list[str], folder: Path) -> dict[str, float]:
+    for version in (OLD, NEW):
+        image(version)
+    port = free_port()
+
+    async def up(version: str) -> None:
+        service = {
+            "image": f"{IMAGE}:{version}",
+            "command": ["python", "-S", "-u", "service.py", "8000"],
+            "ports": [f"127.0.0.1:{port}:8000"],
+            "init": True,
+        }
+        (folder / "compose.json").write_text(json.dumps({"version": "3.7", "services": {"shop": service}}))
+        done = await asyncio.create_subprocess_exec(
+            *command, "-p", "tes-bench", "-f", str(folder / "compose.json"), "up", "-d",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await done.communicate()
+        assert done.returncode == 0, output.decode()
+
+    await up(OLD)
+    found: dict[str, float] = {}
+    try:
+        async with OpenLoad(port) as load:
+            await load.only(OLD, time.monotonic())
+            found["switch"] = found["release"] = await timed(load, NEW, lambda: up(NEW))
+            found["back"] = found["abort"] = await timed(load, OLD, lambda: up(OLD))
+        found["failed"] = sum(not one.version for one in load.answers)
+        found["requests"] = len(load.answers)
+    finally:
+        down = [*command, "-p", "tes-bench", "-f", str(folder / "compose.json"), "down"]
+        subprocess.run(down, capture_output=True, timeout=60)
+    return found
+
+
+def told(rounds: list[dict[str, float]]) -> dict[str, Any]:
+    """Medians in seconds; requests and failures of all rounds together."""
+    medians = {name: round(statistics.median(one[name] for one in rounds), 3) for name in MEASURES}
+    return {**medians, **{name: int(sum(one[name] for one in rounds)) for name in ("failed", "requests")}}
+
+
+def aims(results: dict[str, dict[str, Any]]) -> list[str]:
+    ours, peer = results["docker"], results.get("compose")
+    lines = [
+        _aim("back, s", ours["back"], 5.0),
+        _aim("abort, s", ours["abort"], 5.0),
+        _aim("failed", ours["failed"], 0),
+    ]
+    if peer is not None:
+        lines.append(_aim("back / compose", round(ours["back"] / peer["back"], 2), 1.0))
+    return lines
+
+
+def _aim(what: str, value: float, most: float) -> str:
+    return f"- {'met   ' if value <= most else 'MISSED'}  {what}: {value} (aim: at most {most:g})"
+
+
+def table(results: dict[str, dict[str, Any]], rounds: int) -> str:
+    """Markdown."""
+    lines = [
+        "| platform | release s | switch s | abort s | back s | failed | requests |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, one in results.items():
+        lines.append(f"| {name} | {' | '.join(str(one[m]) for m in (*MEASURES, 'failed', 'requests'))} |")
+    return "\n".join(
+        [*lines, "", f"Medians of {rounds} rounds; Python {machine.python_version()}.", "", *aims(results)]
+    )
+
+
+async def run(rounds: int) -> dict[str, dict[str, Any]]:
+    make_images()
+    results = {"docker": told([await docker_round() for _ in range(rounds)])}
+    command = compose()
+    if command is None:
+        print(
+            "neither docker compose nor docker-compose is here: no peer (apt-get install docker-compose)",
+            file=sys.stderr,
+        )
+        return results
+    with tempfile.TemporaryDirectory() as folder:
+        results["compose"] = told([await compose_round(command, Path(folder)) for _ in range(rounds)])
+    return results
+
+
+def main() -> None:
+    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given.add_argument("--quick", action="store_true", help="one round")
+    given.add_argument("--json", action="store_true", help="print the results as JSON")
+    given.add_argument("--rounds", type=int, default=5)
+    options = given.parse_args()
+    rounds = 1 if options.quick else options.rounds
+    results = asyncio.run(run(rounds))
+    name = "platforms-quick.json" if options.quick else "platforms.json"
+    (ROOT / "benchmarks" / "results" / name).write_text(json.dumps(results, indent=2) + "\n")
+    print(json.dumps(results) if options.json else table(results, rounds))
+
+
+if __name__ == "__main__":
+    main()
