@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 from blocks.platforms.local_agent.process import free_port  # noqa: E402
 from domain.place import Lease  # noqa: E402
-from tests.blocks.docker_subject import IMAGE, DockerSubject, image, make_images  # noqa: E402
+from tests.blocks.docker_subject import IMAGE, DockerSubject, can_make_images, image, make_images  # noqa: E402
 from tests.blocks.platform_contract import TARGET  # noqa: E402
 
 RATE = 100.0  # requests a second
@@ -237,6 +237,13 @@ def main() -> None:
     given.add_argument("--rounds", type=int, default=5)
     options = given.parse_args()
     rounds = 1 if options.quick else options.rounds
+    if (
+        not shutil.which("docker")
+        or not can_make_images()
+        or subprocess.run(["docker", "version"], capture_output=True).returncode
+    ):
+        print("nothing is measured: it needs a Docker engine, root and debootstrap", file=sys.stderr)
+        return
     results = asyncio.run(run(rounds))
     name = "platforms-quick.json" if options.quick else "platforms.json"
     (ROOT / "benchmarks" / "results" / name).write_text(json.dumps(results, indent=2) + "\n")
