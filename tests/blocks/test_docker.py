@@ -200,10 +200,26 @@ async def test_an_image_that_is_not_there_is_rejected_before_anything_moves(subj
     lease = await suite.lease(subject)
     await suite.stable(subject, lease)
     gone = subject.release("v2")
-    gone = gone.model_copy(update={"artifact": gone.artifact.model_copy(update={"location": "nobody/nothing:1"})})
+    nothing = {"location": "nobody/nothing:1", "digest": "sha256:" + "0" * 64}
+    gone = gone.model_copy(update={"artifact": gone.artifact.model_copy(update=nothing)})
     with pytest.raises(Rejected, match="nobody/nothing:1 is not on the engine"):
         await subject.platform.provision(lease, gone)
     assert await suite.versions(subject) == {"v1": 100}
+
+
+async def test_what_runs_is_what_was_judged_wherever_its_tag_has_moved(subject: DockerSubject) -> None:
+    lease = await suite.lease(subject)
+    release = subject.release("v1")
+    client = docker.from_env()
+    other = client.images.get(subject.release("v2").artifact.digest)
+    other.tag("tes-test-service", "v1")  # somebody pushes over it
+    client.close()
+    try:
+        await suite.provisioned(subject, lease, release)
+        await subject.platform.promote(lease, "v1")
+        assert (await subject.send(5)) == {"v1": 5}
+    finally:
+        del subject._images["v1"]  # made anew, and tagged so
 
 
 async def test_a_bundle_is_refused_with_what_to_change(subject: DockerSubject, tmp_path: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -51,24 +52,30 @@ class Copies:
 
     async def start(self, placed: Placed, network: IPv4Network, secrets: Mapping[str, str]) -> None:
         """Every seat of the release has a container that runs or is starting. One that has ended is put back."""
-        await self.image(placed.release)
+        image = await self.image(placed.release)
         there = {one.seat: one for one in await self.seen()}
         wanted = digest(placed.release)
         for seat in placed.seats:
             here = there.get(seat)
             if here is not None and here.digest == wanted and here.running:
                 continue
-            await self.engine.do(partial(self._start, placed.release, seat, network, secrets))
+            await self.engine.do(partial(self._start, image, placed.release, seat, network, secrets))
 
     def _start(
-        self, release: Release, seat: int, network: IPv4Network, secrets: Mapping[str, str], client: DockerClient
+        self,
+        image: str,
+        release: Release,
+        seat: int,
+        network: IPv4Network,
+        secrets: Mapping[str, str],
+        client: DockerClient,
     ) -> None:
         name = self.names.copy(seat)
         for old in client.containers.list(all=True, filters={"name": f"^/?{name}$"}):
             old.remove(force=True)
         address = str(proxy.address(network, seat))
         client.containers.create(
-            release.artifact.location,
+            image,
             name=name,
             labels=self.names.copy_labels(release, seat),
             network=self.names.network,
@@ -79,26 +86,28 @@ class Copies:
         )
         client.containers.get(name).start()
 
-    async def image(self, release: Release) -> None:
-        """The release's image is on the engine: pulled where it is not, or always, or never, as the block says."""
-        reference = release.artifact.location
+    async def image(self, release: Release) -> str:
+        """The release's image on the engine, by its id: pulled where it is not there, or always, or never, as the block
+        says. One that is there under the artifact's own digest is that, whatever its name means by now."""
+        reference, digest = release.artifact.location, release.artifact.digest
 
-        def work(client: DockerClient) -> None:
+        def work(client: DockerClient) -> str:
             from docker.errors import ImageNotFound
 
+            with contextlib.suppress(ImageNotFound):
+                return str(client.images.get(digest).id)
             if self.pull != "always":
                 try:
-                    client.images.get(reference)
-                    return
+                    return str(client.images.get(reference).id)
                 except ImageNotFound as error:
                     if self.pull == "never":
                         raise Rejected(
                             f"the image {reference} is not on the engine, and the block's pull is never",
                             fix="build it there, or set pull: missing",
                         ) from error
-            client.images.pull(reference, auth_config=dict(self.credentials) or None)
+            return str(client.images.pull(reference, auth_config=dict(self.credentials) or None).id)
 
-        await self.engine.do(work)
+        return await self.engine.do(work)
 
     async def seen(self) -> list[Seen]:
         """Every copy of the target, wanted or not."""
@@ -124,12 +133,12 @@ class Copies:
 
     async def run(self, release: Release, job: Job, secrets: Mapping[str, str]) -> JobResult:
         """A container that runs the job and is gone afterwards; exit code 124 when its time was over."""
-        await self.image(release)
+        image = await self.image(release)
         began = time.monotonic()
 
         def start(client: DockerClient) -> Container:
             container = client.containers.create(
-                release.artifact.location,
+                image,
                 labels=self.names.labels("job"),
                 network=self.names.network,
                 **_settings(release, job.command, secrets),
