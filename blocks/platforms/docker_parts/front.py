@@ -145,16 +145,16 @@ class Front:
         deadline = time.monotonic() + _PATIENCE
         while True:
             code, text = await self._inside(_READ, _CUT)
-            if code == 0:
-                break
+            configuration, _, stat = text.partition(_CUT)
+            try:
+                if code == 0:
+                    return Seen(proxy.charter_of(configuration), tuple(proxy.servers(stat)))
+                error = text[-300:]
+            except ValueError as misread:  # a busy engine has been seen to give a part of an output
+                error = str(misread)
             if time.monotonic() > deadline:
-                raise Unavailable(f"the proxy of {self.target} does not answer: {text[-300:]}")
+                raise Unavailable(f"the proxy of {self.target} does not answer, or cannot be understood: {error}")
             await asyncio.sleep(0.1)
-        configuration, _, stat = text.partition(_CUT)
-        try:
-            return Seen(proxy.charter_of(configuration), tuple(proxy.servers(stat)))
-        except ValueError as error:
-            raise Unavailable(f"the proxy of {self.target} cannot be understood: {error}") from error
 
     async def swap(self, seen: Seen, charter: Charter, also: tuple[str, ...] = ()) -> None:
         """The charter takes the place of the one that was seen, and the running proxy obeys it. Stale when another has
