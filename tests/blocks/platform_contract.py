@@ -197,7 +197,7 @@ class PlatformContract:
         await self.stable(subject, lease)
         await subject.platform.provision(lease, subject.release("v2", healthy=False))
         ready, why = await subject.platform.wait_ready(TARGET, "v2", subject.patience)
-        assert not ready and "500" in why
+        assert not ready and "500" in why, why
         for verb in (subject.platform.promote(lease, "v2"), subject.platform.shift(lease, "v2", 10)):
             with pytest.raises(Rejected, match="not ready"):
                 await verb

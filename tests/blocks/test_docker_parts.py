@@ -69,13 +69,20 @@ def test_new_copies_are_added_before_the_shares_change_and_the_growing_share_com
         "enable health app/s1",
         "enable server app/s1",
         "set server app/s1 weight 256",
+        "set server app/s9 weight 0",
         "set server app/s0 weight 0",
-        "set server app/s9 state drain",
     ]
 
 
 def test_nothing_is_said_to_a_proxy_that_agrees() -> None:
-    assert proxy.commands(charter(placed("v1", 100, 0)), NETWORK, [server(0, 256)]) == []
+    here, gone = server(0, 256), server(8)._replace(gone=True)
+    assert proxy.commands(charter(placed("v1", 100, 0)), NETWORK, [here, server(9), gone]) == []
+
+
+def test_a_seat_that_is_given_anew_is_deleted_first() -> None:
+    said = proxy.commands(charter(placed("v1", 100, 0)), NETWORK, [server(0, 256)._replace(gone=True)])
+    assert said.index("del server app/s0") < said.index("enable server app/s0") < said.index(said[-1])
+    assert said[-1] == "set server app/s0 weight 256"
 
 
 @given(st.integers(1, 99), st.integers(1, 10), st.integers(1, 10))
@@ -94,6 +101,8 @@ app,s0,2,UP,256,256,L7OK,200,OK
 app,s1,0,DOWN,0,0,L7STS,500,Internal Server Error
 app,s2,0,DOWN 1/2,0,0,* L4CON,,Connection refused
 app,s3,0,UP,0,0,INI,,
+app,s4,1,DRAIN,0,0,L7OK,200,OK
+app,s5,0,MAINT,0,0,L7OK,200,OK
 app,BACKEND,2,UP,256,256,,,
 """
 
@@ -104,7 +113,16 @@ def test_servers_are_read_from_the_proxys_own_report() -> None:
         proxy.Server(1, False, False, "L7STS 500 Internal Server Error", 0, 0),
         proxy.Server(2, False, False, "L4CON Connection refused", 0, 0),
         proxy.Server(3, True, False, "INI", 0, 0),
+        proxy.Server(4, True, True, "L7OK 200 OK", 0, 1),
+        proxy.Server(5, False, True, "L7OK 200 OK", 0, 0, gone=True),
     ]
+
+
+@pytest.mark.parametrize("lines", range(1, STAT.count("\n")))
+def test_a_report_that_breaks_off_is_not_understood(lines: int) -> None:
+    """A stable server that is left out would be added again, and count as down until it was checked."""
+    with pytest.raises(ValueError, match="breaks off"):
+        proxy.servers("\n".join(STAT.splitlines()[:lines]))
 
 
 @pytest.mark.parametrize("text", ["", "Unknown command", "<html>"])

@@ -13,6 +13,7 @@ import io
 import tarfile
 import time
 import uuid
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,7 +55,7 @@ _READ = f"""set -eu
 printf '%s' "$1"
 ask 'show stat'
 """
-# $1: the serial that was read; $2: the stem of the files that were put there.
+# $1: the serial that was read; $2: the stem of the files that were put there; $3: what cuts the answers in two.
 _SWAP = f"""set -eu
 {_ASK}cd {proxy.FOLDER}
 exec 9>>lock; flock -w 20 9
@@ -65,6 +66,8 @@ mv -f "$2.map" health.map
 mv -f "$2.cfg" haproxy.cfg
 while IFS= read -r line; do ask "$line"; done <"$2.commands"
 rm -f "$2.commands"
+printf '%s' "$3"
+ask 'show stat'
 """
 
 
@@ -119,7 +122,7 @@ class Front:
         if charter.stable is not None:
             raise Rejected(
                 f"{self.target} serves on port {await self.port()}, and environments.<name>.port is {port} now",
-                fix=f"set it back, or remove the environment first: `tes down --environment {self.target.environment}`",
+                fix="set it back, or release to another environment and move the clients there",
             )
         await self.engine.do(lambda client: client.containers.get(self.names.front).remove(force=True))
         await self.begin(port)
@@ -158,7 +161,8 @@ class Front:
 
     async def swap(self, seen: Seen, charter: Charter, also: tuple[str, ...] = ()) -> None:
         """The charter takes the place of the one that was seen, and the running proxy obeys it. Stale when another has
-        come before."""
+        come before; Unavailable when the proxy does not do what it is told: the charter holds all the same, and saying
+        it again tells the proxy again."""
         network = await self.network()
         lines = [*proxy.commands(charter, network, seen.servers), *also]
         stem = f"next-{uuid.uuid4().hex}"
@@ -169,11 +173,18 @@ class Front:
         }
         archive = _packed(files)
         await self.engine.do(lambda client: client.containers.get(self.names.front).put_archive(proxy.FOLDER, archive))
-        code, text = await self._inside(_SWAP, str(seen.charter.serial), stem)
+        code, text = await self._inside(_SWAP, str(seen.charter.serial), stem, _CUT)
         if code == _STALE:
             raise Stale(text)
         if code != 0:
             raise Unavailable(f"the proxy of {self.target} did not take the change: {text[-300:]}")
+        answers, _, stat = text.partition(_CUT)
+        try:
+            servers: Sequence[proxy.Server] = proxy.servers(stat)
+        except ValueError:
+            servers = (await self.read()).servers
+        if left := proxy.commands(charter, network, servers):
+            raise Unavailable(f"the proxy of {self.target} was not heard to obey {left[0]!r}: {answers.strip()[-300:]}")
 
     async def end(self) -> None:
         """Nothing of it is left."""
@@ -202,6 +213,8 @@ class Front:
             if container.status != "running":
                 container.start()
             done = container.exec_run(["bash", "-c", script, "tes", *words], user="root")
+            if done.exit_code is None:  # the engine let go of it before it had ended
+                raise Unavailable(f"the proxy of {self.target} gave no answer")
             return int(done.exit_code), done.output.decode("utf-8", "replace")
 
         return await self.engine.do(work)

@@ -30,7 +30,8 @@ _MARK = "#tes "
 
 
 class Server(NamedTuple):
-    """A copy as the proxy sees it. `told` is the last check in words; `sessions` are those it has now."""
+    """A copy as the proxy sees it. `told` is the last check in words; `sessions` are those it has now; one
+    that is `gone` gets no request at all and may be deleted."""
 
     seat: int
     up: bool
@@ -38,6 +39,7 @@ class Server(NamedTuple):
     told: str
     weight: int
     sessions: int
+    gone: bool = False
 
 
 def port_of(placed: Placed) -> int:
@@ -129,14 +131,16 @@ def _check(placed: Placed) -> str:
 
 
 def commands(charter: Charter, network: IPv4Network, seen: Sequence[Server]) -> list[str]:
-    """What makes the running proxy agree with the charter: new servers first, then shares, the growing ones first, so
-    that at no moment nobody has the traffic. What is no longer wanted gets no new request; `forgotten` removes it."""
-    share, there = weights(charter), {server.seat: server for server in seen}
+    """What makes the running proxy agree with the charter; nothing where it does. New servers first, then shares, the
+    growing ones first, so that at no moment nobody has the traffic. What is no longer wanted gets no new request;
+    `forgotten` removes it."""
+    share, there = weights(charter), {server.seat: server for server in seen if not server.gone}
+    left = [server.seat for server in seen if server.gone and server.seat in share]  # its seat is given anew
     new = [(one, seat) for one in charter.releases for seat in one.seats if seat not in there]
     return [
+        *forgotten(left),
         *(line for one, seat in new for line in _added(one, seat, network)),
-        *_shares(share, there),
-        *(f"set server app/s{seat} state drain" for seat in there if seat not in share),
+        *_shares({**dict.fromkeys(there, 0), **share}, there),
     ]
 
 
@@ -172,14 +176,16 @@ def forgotten(seats: Sequence[int]) -> list[str]:
 
 
 def servers(stat: str) -> list[Server]:
-    """From the answer to `show stat`. ValueError when it is none."""
+    """From the answer to `show stat`. ValueError when it is none, or not whole: a server that is left out would be
+    taken for one that is not there."""
     text = stat.lstrip().removeprefix("# ")
     rows = csv.DictReader(io.StringIO(text))
     if not rows.fieldnames or "svname" not in rows.fieldnames:
         raise ValueError(f"not an answer to `show stat`: {stat[:80]!r}")
-    found = []
+    found, whole = [], False
     for row in rows:
         name = row["svname"] or ""
+        whole = whole or (row["pxname"], name) == ("app", "BACKEND")  # it comes last
         if row["pxname"] != "app" or not name[1:].isdigit():
             continue
         code = f" {row['check_code']}" if row.get("check_code") else ""
@@ -193,6 +199,9 @@ def servers(stat: str) -> list[Server]:
                 told=told,
                 weight=int(row["uweight"] or row["weight"] or 0),
                 sessions=int(row["scur"] or 0),
+                gone=(row["status"] or "").startswith("MAINT"),
             )
         )
+    if not whole:
+        raise ValueError(f"the answer to `show stat` breaks off: {stat[-80:]!r}")
     return found
