@@ -8,12 +8,12 @@ wish give another charter, or a refusal in words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Self
 
 from pydantic import Field
 
-from domain.errors import LockHeld, Rejected
+from domain import leasing
+from domain.errors import Rejected
 from domain.place import Lease, Release, Target
 from domain.verdict import Value
 
@@ -50,34 +50,16 @@ class Charter(Value):
 
     def acquired(self, holder: str, ttl: float, now: float) -> Self:
         """Held for `ttl` seconds; the same holder renews and keeps its token. LockHeld names another one."""
-        held = self.lease
-        if held is not None and held.holder != holder and held.expires > now:
-            until = datetime.fromtimestamp(held.expires, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-            raise LockHeld(
-                f"{held.holder} is changing {self.target} until {until}, {held.expires - now:.0f} s from now",
-                fix="wait until it is done; if it is dead, the lease ends by itself at that time",
-            )
-        token = self.token if held is not None and held.holder == holder else self.token + 1
-        lease = Lease(target=self.target, holder=holder, token=token, expires=now + ttl)
-        return self.changed(token=token, lease=lease)
+        lease = leasing.taken(self.target, self.lease, self.token, holder, ttl, now)
+        return self.changed(token=lease.token, lease=lease)
 
     def given_back(self, lease: Lease) -> Self:
         """Without it; the same where it is not the one that is held."""
-        held = self.lease
-        mine = held is not None and (held.token, held.holder) == (lease.token, lease.holder)
-        return self.changed(lease=None) if mine else self
+        return self.changed(lease=None) if leasing.is_held(lease, self.lease) else self
 
     def fenced(self, lease: Lease) -> Self:
         """Rejected for another target, or a token older than the newest."""
-        if lease.target != self.target:
-            raise Rejected(f"a lease on {lease.target} does not cover {self.target}")
-        if lease.token < self.token:
-            holder = f"{self.lease.holder} has" if self.lease else "somebody else had"
-            raise Rejected(
-                f"the lease of {lease.holder} on {self.target} is over: its token {lease.token} is older than "
-                f"{self.token}, which {holder}",
-                fix="acquire the lease again, inspect, and go on from what is there",
-            )
+        leasing.fence(lease, self.target, self.lease, self.token)
         return self if lease.token == self.token else self.changed(token=lease.token)
 
     # Releases. `ready` is what was seen a moment ago: versions whose copies are all healthy.

@@ -17,7 +17,8 @@ from prefect.blocks.core import Block
 from pydantic import Field
 
 from blocks.platforms.memory_world import Hosted, Place, World
-from domain.errors import LockHeld, Rejected, TesError
+from domain import leasing
+from domain.errors import Rejected, TesError
 from domain.place import Capability, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
 
 _WORLDS: dict[str, World] = {}
@@ -74,12 +75,8 @@ class MemoryPlatform(Block):
         """As HostsServices.acquire."""
         late = await self._called("acquire")
         world, place = self.world_state, self.world_state.place(target)
-        held = place.lease
-        if held is not None and held.holder != holder and held.expires > world.now:
-            raise LockHeld(f"{held.holder} is changing {target} until {held.expires:g}", fix="wait until it is done")
-        if held is None or held.holder != holder:
-            place.token += 1
-        place.lease = Lease(target=target, holder=holder, token=place.token, expires=world.now + ttl)
+        place.lease = leasing.taken(target, place.lease, place.token, holder, ttl, world.now)
+        place.token = place.lease.token
         _raise(late)
         return place.lease
 
@@ -87,7 +84,7 @@ class MemoryPlatform(Block):
         """As HostsServices.give_back."""
         late = await self._called("give_back")
         place = self.world_state.place(lease.target)
-        if place.lease is not None and place.lease.token == lease.token:
+        if leasing.is_held(lease, place.lease):
             place.lease = None
         _raise(late)
 
@@ -248,8 +245,7 @@ class MemoryPlatform(Block):
 
     def _fenced(self, lease: Lease) -> Place:
         place = self.world_state.place(lease.target)
-        if lease.token < place.token:
-            raise Rejected(f"the lease of {lease.holder} is over: its token {lease.token} is older than {place.token}")
+        leasing.fence(lease, place.target, place.lease, place.token)
         place.token = lease.token
         self._cool(place)
         return place
