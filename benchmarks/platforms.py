@@ -26,11 +26,12 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks._open_load import Load  # noqa: E402
 from blocks.platforms.local_agent.process import free_port  # noqa: E402
 from domain.place import Lease  # noqa: E402
 from tests.blocks.docker_subject import IMAGE, DockerSubject, can_make_images, image, make_images  # noqa: E402
@@ -41,64 +42,41 @@ OLD, NEW = "v1", "v2"
 MEASURES = ("release", "switch", "abort", "back")
 
 
-class Answer(NamedTuple):
-    """One request: when it began, and the version that answered; empty when none did."""
-
-    began: float
-    version: str
-
-
-class OpenLoad:
-    """A request every 1 / RATE seconds, each on a connection of its own, whatever becomes of those before it."""
+class Clients:
+    """A constant load on a port, and which version answers since when."""
 
     def __init__(self, port: int) -> None:
-        self.port = port
-        self.answers: list[Answer] = []
+        self._load, self._over = Load(f"http://127.0.0.1:{port}/", RATE), asyncio.Event()
 
-    async def __aenter__(self) -> OpenLoad:
-        self._running = asyncio.create_task(self._run())
+    async def __aenter__(self) -> Clients:
+        self._running = asyncio.create_task(self._load.run(self._over))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._running.cancel()
-        await asyncio.gather(*self._requests, return_exceptions=True)
+        self._over.set()
+        await self._running
 
-    async def _run(self) -> None:
-        self._requests: list[asyncio.Task[None]] = []
-        started = time.monotonic()
-        while True:
-            self._requests.append(asyncio.create_task(self._one()))
-            await asyncio.sleep(max(0.0, started + len(self._requests) / RATE - time.monotonic()))
-
-    async def _one(self) -> None:
-        began, text = time.monotonic(), b""
-        try:
-            async with asyncio.timeout(10):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                text = await reader.read()
-                writer.close()
-        except OSError:
-            text = b""
-        version = text.rpartition(b"\r\n\r\n")[2].decode() if text.startswith(b"HTTP/1.1 200 ") else ""
-        self.answers.append(Answer(began, version))
+    @property
+    def answers(self) -> list[tuple[float, str]]:
+        """When each request was due, and the version that answered; empty when none did."""
+        return [(due, body if status == 200 else "") for due, _, status, body in self._load.rows]
 
     async def only(self, version: str, since: float) -> float:
         """Seconds from `since` until the last request that another version, or nobody, answered; once a second has
         been calm."""
         while True:
-            after = [one for one in self.answers if one.began >= since]
-            other = max((one.began for one in after if one.version != version), default=since)
-            if time.monotonic() > other + 1 and any(one.began > other for one in after):
+            after = [one for one in self.answers if one[0] >= since]
+            other = max((due for due, answered in after if answered != version), default=since)
+            if time.time() > other + 1 and any(due > other for due, _ in after):
                 return other - since
             await asyncio.sleep(0.05)
 
 
-async def timed(load: OpenLoad, version: str, work: Callable[[], Awaitable[None]]) -> float:
+async def timed(load: Clients, version: str, work: Callable[[], Awaitable[None]]) -> float:
     """Seconds until the work says that it is done and the clients see that version only."""
-    began = time.monotonic()
+    began = time.time()
     await work()
-    said = time.monotonic() - began
+    said = time.time() - began
     return max(said, await load.only(version, began))
 
 
@@ -116,21 +94,21 @@ async def docker_round() -> dict[str, float]:
     await up(OLD)
     await platform.promote(lease, OLD)
     found = {}
-    async with OpenLoad(int((await subject.address()).rpartition(":")[2])) as load:
+    async with Clients(int((await subject.address()).rpartition(":")[2])) as load:
         await asyncio.sleep(1)
-        began = time.monotonic()
+        began = time.time()
         await up(NEW)
-        found["release"] = time.monotonic() - began
+        found["release"] = time.time() - began
         await platform.shift(lease, NEW, 50)
         await asyncio.sleep(1)
-        began = time.monotonic()
+        began = time.time()
         aborting = asyncio.create_task(platform.abort(lease, OLD))
         found["abort"] = await load.only(OLD, began)
         await aborting
         await up(NEW)
         found["switch"] = await timed(load, NEW, lambda: platform.promote(lease, NEW))
         found["back"] = await timed(load, OLD, lambda: platform.promote(lease, OLD))
-    found["failed"] = sum(not one.version for one in load.answers)
+    found["failed"] = sum(not version for _, version in load.answers)
     found["requests"] = len(load.answers)
     await subject.clean()
     return found
@@ -168,11 +146,11 @@ async def compose_round(command: list[str], folder: Path) -> dict[str, float]:
     await up(OLD)
     found: dict[str, float] = {}
     try:
-        async with OpenLoad(port) as load:
-            await load.only(OLD, time.monotonic())
+        async with Clients(port) as load:
+            await load.only(OLD, time.time())
             found["switch"] = found["release"] = await timed(load, NEW, lambda: up(NEW))
             found["back"] = found["abort"] = await timed(load, OLD, lambda: up(OLD))
-        found["failed"] = sum(not one.version for one in load.answers)
+        found["failed"] = sum(not version for _, version in load.answers)
         found["requests"] = len(load.answers)
     finally:
         down = [*command, "-p", "tes-bench", "-f", str(folder / "compose.json"), "down"]

@@ -13,8 +13,10 @@ from domain.place import Lease, Target
 
 
 def taken(target: Target, held: Lease | None, token: int, holder: str, ttl: float, now: float) -> Lease:
-    """The lease for `ttl` seconds, where `held` was the last one and `token` the newest. The same holder renews its own;
-    LockHeld names another holder, and when it ends."""
+    """The lease for `ttl` seconds; `held` was the last one, `token` the newest.
+
+    The same holder renews its own and keeps its token; LockHeld names another holder, and when it ends.
+    """
     if held is not None and held.holder != holder and held.expires > now:
         until = datetime.fromtimestamp(held.expires, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         raise LockHeld(

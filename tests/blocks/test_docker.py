@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from operator import length_hint
 
 import docker
 import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.docker import DockerPlatform
+from blocks.platforms.docker_parts import proxy
 from domain.errors import CapabilityError, Rejected, Unavailable
 from domain.place import Job
 from domain.spec import Health, Resources
@@ -134,6 +136,21 @@ async def test_a_dead_stable_release_does_not_take_the_traffic_from_a_living_one
     await subject.platform.abort(lease, "v1")
     assert (await subject.send(10)) == {"v1": 10}
     client.close()
+
+
+async def test_a_proxy_that_did_not_obey_is_not_said_to_have_obeyed(
+    subject: DockerSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    said = proxy.commands
+    lost: Iterator[list[str]] = iter([[]])  # the first words do not arrive
+    monkeypatch.setattr(proxy, "commands", lambda *words: next(lost) if length_hint(lost) else said(*words))
+    with pytest.raises(Unavailable, match="was not heard to obey 'set server app/s1 weight 256'"):
+        await subject.platform.promote(lease, "v2")
+    await subject.platform.promote(lease, "v2")
+    assert (await subject.send(10)) == {"v2": 10}
 
 
 async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subject: DockerSubject) -> None:

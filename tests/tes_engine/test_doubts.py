@@ -332,6 +332,34 @@ def test_a_file_that_dies_in_order_lets_the_failure_stand(project: Path, deed: s
     assert run.outcomes["test_b.py::test_counts_on[39]"] == "failed"
 
 
+# So little time is there for what is run again on a suspicion that the longest case has to be left out.
+HURRIED = """
+    def pytest_configure():
+        import _tes_engine.company
+        _tes_engine.company.LONGEST = {seconds}
+    """
+
+
+@pytest.mark.parametrize("spoils", [False, True])
+def test_a_suspicion_that_there_is_little_time_for_is_followed_and_decided_with_everything(
+    project: Path, spoils: bool
+) -> None:
+    """The long case has nothing to do with the others; or it takes from them what they count on, and that is seen only
+    when it is run as well."""
+    long = "    def test_0_long():\n        time.sleep(1.5)\n        {}\n".format(
+        "seen.extend([-1] * 100)" if spoils else "pass"
+    )
+    text = IN_ORDER.replace("    @pytest", f"{long}    @pytest", 1)
+    files = {"test_b.py": text, "test_a.py": "def test_a(): pass\n", "conftest.py": HURRIED.format(seconds=2.5)}
+    write(project, files)
+
+    run = engine(project)
+
+    assert run.outcomes == plain(project)[0]
+    assert run.outcomes["test_b.py::test_counts_on[39]"] == ("failed" if spoils else "passed")
+    assert any(event["id"].startswith("test_b") for event in run.of("doubted")), "the file was shared"
+
+
 # What test_a leaves spoils test_d, and test_c, which plain pytest runs between the two, puts it right.
 SPOILT = {
     "lib.py": "STATE = {}\n",
@@ -359,6 +387,21 @@ def test_what_another_case_spoils_is_as_in_plain_pytest(
     assert run.code == (0 if right else 1)
     assert [event["id"] for event in run.of("doubted")] == ["test_d.py::test_d"]
     assert any("plain pytest does not run just before them" in note for note in run.notes) is right
+
+
+def test_what_spoils_is_found_without_the_longest_of_what_ran_before(project: Path, tmp_path: Path) -> None:
+    write(project, {**SPOILT, "conftest.py": HURRIED.format(seconds=2.2)})
+    (tmp_path / "times.json").write_text(json.dumps(TIMES))
+
+    run = engine(project, "--durations", str(tmp_path / "times.json"), "--workers", "1")
+
+    assert run.outcomes == plain(project)[0] and run.code == 0
+    again = [event["id"] for event in run.of("start") if event["w"] == "gw2"]
+    assert again[:3] == [
+        "test_d.py::test_d",
+        "test_a.py::test_a",
+        "test_d.py::test_d",
+    ], "alone; without test_b, the longest"
 
 
 def test_once_a_case_was_spoilt_the_files_are_run_in_pytests_order(project: Path, tmp_path: Path) -> None:

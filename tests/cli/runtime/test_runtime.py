@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 
 from cli import runtime
@@ -142,16 +143,21 @@ async def test_a_killed_worker_is_replaced_and_work_goes_on(home: Path, tmp_path
 
 
 async def test_killing_the_supervisor_ends_its_children_and_the_next_up_starts_anew(home: Path) -> None:
-    running = await runtime.up()
-    os.kill(running.pids["supervisor"], signal.SIGKILL)
-    await until(lambda: identify(running.pids["supervisor"]) is None)
-    # A child that cannot end by itself: the next `up` must. (Stopped before its parent ended, it would get a SIGHUP.)
-    os.kill(running.pids["server"], signal.SIGSTOP)
-    orphan = identify(running.pids["server"])
+    for _ in range(3):
+        running = await runtime.up()
+        os.kill(running.pids["supervisor"], signal.SIGKILL)
+        await until(lambda: identify(running.pids["supervisor"]) is None)
+        # A child that cannot end by itself: the next `up` must. Stopped before its parent ended, it would get a SIGHUP;
+        # on a busy machine it may have ended before it is stopped, and then there is nothing to be seen.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pids["server"], signal.SIGSTOP)
+        orphan = identify(running.pids["server"])
+        if orphan is not None and psutil.Process(orphan.pid).status() == psutil.STATUS_STOPPED:
+            break
     assert orphan is not None
     await until(lambda: identify(running.pids["worker"]) is None, 15)
     told = runtime.status()
-    assert told is None or not told.supervised and not told.healthy  # None: the server had ended by then
+    assert told is not None and not told.supervised and not told.healthy
     after = await runtime.up()
     assert after.pids["supervisor"] != running.pids["supervisor"]
     assert not orphan.alive
