@@ -278,9 +278,8 @@ class Doubts:
     def _some_of_file(self, batch: int, doubts: List[Doubt]) -> Optional[List[str]]:
         """Its cases, at first those for which there is time; None for all of them, which is what decides."""
         did = [one for hand in self.foreman.by_journal.values() for one in hand.did if one.batch == batch]
-        some = company(did, {doubt.case for doubt in doubts})
-        first = all(doubt.in_order == 0 for doubt in doubts)
-        return [one.case for one in some] if first and len(some) < len(did) else None
+        some = [one.case for one in company(did, {doubt.case for doubt in doubts})]
+        return some if len(some) < len(did) and not any(doubt.in_order for doubt in doubts) else None
 
     def _try_company(self) -> None:
         """What a worker did until a case of two minds failed, once more; then what plain pytest would have done."""
@@ -312,9 +311,10 @@ class Doubts:
         return not doubt.collecting and doubt.case in [did.case for did in doubt.hand.did[1:]]
 
     def _over(self, batch: int) -> bool:
-        """Whether no more of its cases will fail: its file is run in order for all of them at once."""
-        workers = any(hand.role == WORKER for hand in self.foreman.hands)
-        return not workers or bool(self.foreman.board.row(batch).state == SPENT)
+        """Whether all of its cases have run: its file is run in order for those that failed at once."""
+        at_work = [hand for hand in self.foreman.hands if hand.role == WORKER]
+        in_hand = any(hand.case is not None and hand.case["b"] == batch for hand in at_work)
+        return not at_work or (self.foreman.board.row(batch).state == SPENT and not in_hand)
 
     def heard(self, hand: Any, event: Event) -> None:
         """What only a prover says."""

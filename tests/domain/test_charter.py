@@ -104,6 +104,16 @@ def test_what_is_said_twice_changes_nothing_the_second_time() -> None:
     assert promoted.retired("v9") is promoted and promoted.cooled(1e9) is promoted
 
 
+def test_the_dead_do_not_take_the_traffic_from_the_living() -> None:
+    charter = Charter(target=TARGET)
+    for version in ("v1", "v2"):
+        charter = charter.provisioned(release(version), SEATS, 1.0).promoted(version, [version], 1.0)
+    with pytest.raises(Rejected, match="v1 of shop in staging has no healthy copy, and v2 has"):
+        charter.aborted("v1", ["v2"], 2.0)
+    assert charter.aborted("v1", [], 2.0).stable == "v1", "where nobody lives it is no worse"
+    assert charter.aborted("v1", ["v1", "v2"], 2.0).stable == "v1"
+
+
 def test_seats_come_round_only_after_all_others() -> None:
     charter = Charter(target=TARGET)
     given = []
