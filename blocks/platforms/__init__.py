@@ -15,7 +15,7 @@ from domain.errors import SpecError
 if TYPE_CHECKING:
     from blocks.platforms.protocol import HostsServices
 
-_NOT_PLATFORMS = frozenset(("__init__", "memory_world", "protocol", "secret_references"))
+_NOT_PLATFORMS = frozenset(("__init__", "chartered", "memory_world", "protocol", "secret_references"))
 
 
 def known() -> list[str]:
