@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,19 @@ def _npm_registry() -> str | None:
     return None if answered else "npm reaches no registry (see `npm config get registry`)"
 
 
+def _kubernetes() -> str | None:
+    fix = "set KUBECONFIG to a cluster that tests may use: make test-kubernetes KUBECONFIG=..."
+    if not os.environ.get("KUBECONFIG"):
+        return f"KUBECONFIG is not set ({fix})"
+    # In a process of its own, as with docker.
+    ask = "from blocks.platforms.kubernetes_parts.api import connected; connected(None, None, 5).get('/version')"
+    try:
+        answered = subprocess.run([sys.executable, "-c", ask], capture_output=True, timeout=60).returncode == 0
+    except subprocess.TimeoutExpired:
+        answered = False
+    return None if answered else f"no cluster answers at {os.environ['KUBECONFIG']} ({fix})"
+
+
 COMPONENTS: dict[str, Probe] = {
     "bandit": _module("bandit"),
     "cargo": _on_path("cargo", fix="install Rust, rustup.rs"),
@@ -99,6 +113,7 @@ COMPONENTS: dict[str, Probe] = {
     "gotestsum": _on_path("gotestsum", fix="apt-get install gotestsum"),
     "gradle": _java("gradle", "junit/junit/4.x", fix="apt-get install gradle junit4"),
     "k6": _on_path("k6", fix="make tools"),
+    "kubernetes": _kubernetes,
     "locust": _module("locust"),
     "maven": _java(
         "mvn",

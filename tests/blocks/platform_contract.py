@@ -187,10 +187,12 @@ class PlatformContract:
         await subject.wait(0.25)
         answered = await subject.send(400)
         assert set(answered) <= {"v1", "v2"} and answered.total() == 400
-        assert abs(answered["v2"] / 400 - weight / 100) <= 0.01
-        measured = await subject.platform.traffic(TARGET, "v2", since)
-        assert (measured.requests, measured.errors) == (answered["v2"], 0)
-        assert 0 < measured.p50 <= measured.p95 <= measured.p99
+        # A platform that shares by whole copies, or connection by connection, is as near as that allows.
+        assert abs(answered["v2"] / 400 - weight / 100) <= getattr(subject, "tolerance", 0.01)
+        if Capability.OBSERVES_TRAFFIC in subject.platform.capabilities:
+            measured = await subject.platform.traffic(TARGET, "v2", since)
+            assert (measured.requests, measured.errors) == (answered["v2"], 0)
+            assert 0 < measured.p50 <= measured.p95 <= measured.p99
 
     async def test_a_release_that_is_not_ready_takes_no_traffic_and_is_not_promoted(self, subject: Subject) -> None:
         lease = await self.lease(subject)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 
-VERSION = open("version.txt").read() if os.path.exists("version.txt") else "?"
+VERSION = open("version.txt").read() if os.path.exists("version.txt") else os.environ.get("TES_VERSION", "?")
 
 
 async def head(reader):

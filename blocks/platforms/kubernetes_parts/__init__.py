@@ -1,0 +1,1 @@
+"""What the platform `kubernetes` is made of."""

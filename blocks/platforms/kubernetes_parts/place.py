@@ -1,0 +1,345 @@
+"""One target in a cluster: its charter is a ConfigMap, its public address a Service, each release a Deployment.
+
+The charter is replaced only with the resourceVersion that was read (compare and swap). The route is told after that,
+also with the version that was read, and read before the charter: who comes late with an older decision is refused,
+reads the newer one, and tells that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from blocks.platforms.chartered import Seen, Stale
+from blocks.platforms.kubernetes_parts import manifests, pods, routes
+from blocks.platforms.kubernetes_parts.api import Api, Conflict, Document
+from blocks.platforms.kubernetes_parts.jobs import Jobs
+from blocks.platforms.kubernetes_parts.manifests import Wishes
+from blocks.platforms.kubernetes_parts.names import DIGEST, POOL, RELEASE, ROLE, TRACK, Names, digest, token
+from blocks.platforms.kubernetes_parts.shares import shared
+from domain.charter import Charter, Placed
+from domain.errors import Rejected, Unavailable
+from domain.place import Job, JobResult, Release
+
+_TRIES = 20
+_POLL = 0.2
+_SETTLING = 30.0  # seconds until the cluster has written a Service's endpoints
+
+
+class ClusterPlace:
+    """Of one target. `routing`, `service_type`, `host`, `most_copies`, `propagation`: as the block's fields."""
+
+    seats = 1000
+
+    def __init__(
+        self,
+        api: Api,
+        names: Names,
+        wishes: Wishes,
+        *,
+        routing: routes.Routing,
+        service_type: str,
+        host: str | None,
+        route: Mapping[str, Any],
+        most_copies: int,
+        propagation: float,
+    ) -> None:
+        self.api, self.names, self.wishes, self.target = api, names, wishes, names.target
+        self.routing, self.service_type, self.host, self.route = routing, service_type, host, route
+        self.most_copies, self.propagation = most_copies, propagation
+        self._versions: dict[int, str] = {}
+
+    async def begun(self) -> bool:
+        return await self.api.find(self.names.charter) is not None
+
+    async def begin(self) -> None:
+        if await self.begun():
+            return
+        await self._tell_service(Charter(target=self.target), None)
+        try:
+            await self.api.create(self.names.charters, manifests.charter(self.names, Charter(target=self.target), None))
+        except Conflict:
+            return  # another one has begun it
+
+    async def prepare(self, release: Release) -> None:
+        charter = await self.charter()
+        here = charter.of(charter.stable)
+        if here is not None and _port(here.release) != _port(release):
+            raise Rejected(
+                f"{self.target} serves on port {_port(here.release)}, and environments.<name>.port is {_port(release)}",
+                fix="set it back, or release to another environment and move the clients there",
+            )
+
+    async def charter(self) -> Charter:
+        found = await self.api.get(self.names.charter)
+        charter = Charter.model_validate_json(found["data"]["charter"])
+        self._versions = {charter.serial: found["metadata"]["resourceVersion"]}
+        return charter
+
+    async def look(self) -> Seen:
+        charter, service, deployments, found = await asyncio.gather(
+            self.charter(),
+            self.api.find(self.names.service),
+            self.api.get(self.names.deployments, labelSelector=self.names.selector(**{ROLE: "copies"})),
+            self.api.get(self.names.pods, labelSelector=self.names.selector(**{ROLE: "copy", TRACK: "main"})),
+        )
+        copies, troubles = {}, {}
+        for placed in charter.releases:
+            version, rid = placed.release.version, token(placed.release.version)
+            own = [pod for pod in pods.newest(found["items"]) if _is_of(pod, rid, digest(placed.release))]
+            seen = [pods.copy(pod, await self._events(pod)) for pod in own]
+            copies[version] = [state for state, _ in seen]
+            said = [trouble for _, trouble in seen if trouble]
+            said += [why for one in deployments["items"] if _label(one, RELEASE) == rid and (why := pods.refused(one))]
+            if said:
+                troubles[version] = said[0]
+        address = await self._address(service) if service is not None and charter.stable else ""
+        return Seen(charter, copies, troubles, address, await self._agrees(charter, service, deployments["items"]))
+
+    async def swap(self, seen: Seen, charter: Charter) -> None:
+        told = not seen.agrees or routes.shares(seen.charter) != routes.shares(charter)
+        if told:
+            await self._prepare(charter)
+        if charter is not seen.charter:
+            version = self._versions.get(seen.charter.serial)
+            try:
+                await self.api.replace(self.names.charter, manifests.charter(self.names, charter, version))
+            except Conflict as error:
+                raise Stale(str(error)) from error
+        if told:
+            await self._tell(charter)
+
+    async def start(self, placed: Placed, secrets: Mapping[str, str]) -> None:
+        release, names = placed.release, self.names
+        name = names.release(release.version)
+        if secrets:
+            document = manifests.secret(names, name, release, secrets, "secrets")
+            await self.api.apply(f"{names.secrets}/{name}", document)
+        if self.routing != "copies":
+            labels = names.labels(**{ROLE: "release", RELEASE: token(release.version)})
+            own = {RELEASE: token(release.version), TRACK: "main"}
+            document = manifests.service(names, name, own, port=80, kind="ClusterIP", labels=labels)
+            await self.api.apply(f"{names.services}/{name}", document)
+        if release.replicas > 1:
+            budgets, version = await self._budgets()
+            await self.api.apply(f"{budgets}/{name}", manifests.budget(names, release, version))
+        here = await self.api.find(f"{names.deployments}/{name}")
+        if here is not None and here["metadata"].get("annotations", {}).get(DIGEST) != digest(release):
+            await self._gone(f"{names.deployments}/{name}")
+            here = None
+        if here is None:
+            await self._deploy(release, release.replicas, None)
+        elif here["spec"]["replicas"] < release.replicas and not await self._scaled(name):
+            await self.api.merge(f"{names.deployments}/{name}", {"spec": {"replicas": release.replicas}})
+
+    async def tidy(self) -> None:
+        """What there is is listed before the charter is read: what comes later is not touched."""
+        names, every = self.names, self.names.selector()
+        budgets, _ = await self._budgets()
+        kinds = (names.deployments, names.secrets, names.services, budgets)
+        found = await asyncio.gather(*(self.api.get(kind, labelSelector=every) for kind in kinds))
+        charter = await self.charter()
+        wanted = {token(one.release.version) for one in charter.releases}
+        sharing = {f"{names.release(version)}-share" for version in self._sharing(charter)}
+        for kind, listed in zip(kinds, found, strict=True):
+            for one in listed["items"]:
+                name, rid = one["metadata"]["name"], _label(one, RELEASE)
+                left = rid and _label(one, ROLE) != "job" and rid not in wanted
+                if left or (name.endswith("-share") and name not in sharing):
+                    await self.api.delete(f"{kind}/{name}")
+
+    async def end(self) -> None:
+        names, every = self.names, self.names.selector()
+        budgets, _ = await self._budgets()
+        for kind in (names.deployments, names.jobs, budgets, names.secrets, names.services, names.charters):
+            for one in (await self.api.get(kind, labelSelector=every))["items"]:
+                await self.api.delete(f"{kind}/{one['metadata']['name']}")
+        for path in routes.paths(names, self.routing):
+            await self.api.delete(path)
+
+    async def run(self, release: Release, job: Job, secrets: Mapping[str, str]) -> JobResult:
+        return await Jobs(self.api, self.names, self.wishes).run(release, job, secrets)
+
+    # Copies.
+
+    async def _deploy(self, release: Release, replicas: int, pool: str | None) -> None:
+        minor = str((await self.api.get("/version")).get("minor", "0")).rstrip("+")
+        secret = self.names.release(release.version)
+        can_sleep = minor.isdigit() and int(minor) >= 30
+        spec = manifests.pod(release, self.wishes, release.secrets, secret, can_sleep=can_sleep)
+        document = manifests.deployment(self.names, release, spec, replicas, pool)
+        await self.api.apply(f"{self.names.deployments}/{document['metadata']['name']}", document)
+
+    async def _scaled(self, name: str) -> bool:
+        """Whether an autoscaler says how many copies there are: it is left alone."""
+        path = f"/apis/autoscaling/v1/namespaces/{self.names.namespace}/horizontalpodautoscalers"
+        return any(one["spec"]["scaleTargetRef"]["name"] == name for one in (await self.api.get(path))["items"])
+
+    async def _gone(self, path: str) -> None:
+        await self.api.delete(path)
+        for _ in range(150):
+            if await self.api.find(path) is None:
+                return
+            await asyncio.sleep(_POLL)
+        raise Unavailable(f"{path} was deleted and is still there after 30 s")
+
+    async def _budgets(self) -> tuple[str, str]:
+        group = await self.api.get("/apis/policy")
+        version = "v1" if any(one["version"] == "v1" for one in group["versions"]) else "v1beta1"
+        return f"/apis/policy/{version}/namespaces/{self.names.namespace}/poddisruptionbudgets", version
+
+    async def _events(self, pod: Document) -> list[Document]:
+        """About a pod that is not ready; none of one that is."""
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ())):
+            return []
+        name = pod["metadata"]["name"]
+        found = await self.api.get(self.names.events, fieldSelector=f"involvedObject.name={name}")
+        return list(found["items"])
+
+    # Sharing requests.
+
+    def _sharing(self, charter: Charter) -> dict[str, int]:
+        """Copies beside a release's own that share requests, by version."""
+        now = routes.weights(charter)
+        stable = charter.of(charter.stable)
+        if self.routing != "copies" or len(now) < 2 or stable is None:
+            return {}
+        candidate = next(version for version in now if version != charter.stable)
+        share = shared(stable.release.replicas, now[candidate], self.most_copies)
+        found = {candidate: share.candidate, stable.release.version: share.more}
+        return {version: count for version, count in found.items() if count}
+
+    async def _prepare(self, charter: Charter) -> None:
+        """The copies that are to share requests are ready before any request is theirs."""
+        wanted = self._sharing(charter)
+        for version, count in wanted.items():
+            placed = charter.of(version)
+            assert placed is not None
+            await self._deploy(placed.release, count, token(str(charter.stable)))
+        for version, count in wanted.items():
+            placed = charter.of(version)
+            assert placed is not None
+            await self._ready(f"{self.names.release(version)}-share", count, placed.release.health.grace + 30)
+
+    async def _ready(self, name: str, count: int, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            here = await self.api.get(f"{self.names.deployments}/{name}")
+            status = here.get("status", {})
+            current = status.get("observedGeneration", 0) >= here["metadata"]["generation"]
+            ready = status.get("readyReplicas", 0)
+            if current and ready >= count:
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{ready} of {count} copies of {name} were ready within {patience:g} s")
+            await asyncio.sleep(_POLL)
+
+    async def _tell(self, charter: Charter) -> None:
+        for attempt in range(_TRIES):
+            here = await self.api.find(self.names.service)
+            now = await self.charter()
+            version = here["metadata"]["resourceVersion"] if here is not None else None
+            try:
+                await self._tell_service(now, version)
+                await self._tell_routes(now)
+            except Conflict:
+                await asyncio.sleep(0.05 * attempt)
+                continue
+            await self._heard(now)
+            if self.routing == "copies":
+                await self._unshared(now)
+            return
+        raise Unavailable(f"the service of {self.target} is changed by others all the time")
+
+    async def _tell_service(self, charter: Charter, version: str | None) -> None:
+        placed = charter.of(charter.stable)
+        port = _port(placed.release) if placed is not None else 80
+        labels = self.names.labels(**{ROLE: "front"})
+        kind = self.service_type if self.routing == "copies" else "ClusterIP"
+        selector = routes.selector(self.names, charter)
+        document = manifests.service(self.names, self.names.stem, selector, port=port, kind=kind, labels=labels)
+        if version is not None:
+            document["metadata"]["resourceVersion"] = version
+        await self.api.apply(self.names.service, document)
+
+    async def _tell_routes(self, charter: Charter) -> None:
+        wanted = routes.documents(self.names, charter, self.routing, self.route)
+        for path, document in zip(routes.paths(self.names, self.routing), wanted, strict=False):
+            await self.api.apply(path, document)
+
+    async def _heard(self, charter: Charter) -> None:
+        """The cluster has found the pods that the Service means now, and its nodes have had time to hear of it."""
+        if routes.weights(charter):
+            selector = ",".join(f"{key}={value}" for key, value in routes.selector(self.names, charter).items())
+            deadline = time.monotonic() + _SETTLING
+            while True:
+                found = await self.api.get(self.names.pods, labelSelector=selector)
+                ready = {
+                    pod["metadata"]["name"] for pod in pods.newest(found["items"]) if pods.copy(pod, ())[0].healthy
+                }
+                told = await self.api.find(f"{self.names.endpoints}/{self.names.stem}") or {}
+                heard = {a["targetRef"]["name"] for s in told.get("subsets") or () for a in s.get("addresses") or ()}
+                if ready == heard:
+                    break
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the cluster did not tell {self.target}'s service its pods in {_SETTLING:g} s")
+                await asyncio.sleep(_POLL)
+        await asyncio.sleep(self.propagation)
+
+    async def _unshared(self, charter: Charter) -> None:
+        """Copies that shared requests and do not any more."""
+        wanted = self._sharing(charter)
+        found = await self.api.get(self.names.deployments, labelSelector=self.names.selector(**{TRACK: "share"}))
+        for one in found["items"]:
+            if one["metadata"]["name"] not in {f"{self.names.release(version)}-share" for version in wanted}:
+                await self.api.delete(f"{self.names.deployments}/{one['metadata']['name']}")
+
+    async def _agrees(self, charter: Charter, service: Document | None, deployments: list[Document]) -> bool:
+        if service is None or service["spec"].get("selector") != routes.selector(self.names, charter):
+            return False
+        there = {one["metadata"]["name"]: one["spec"]["replicas"] for one in deployments}
+        wanted = {f"{self.names.release(version)}-share": n for version, n in self._sharing(charter).items()}
+        if {name: n for name, n in there.items() if name.endswith("-share")} != wanted:
+            return False
+        if not routes.weights(charter):
+            return True
+        for path in routes.paths(self.names, self.routing):
+            here = await self.api.find(path)
+            if here is None or here["metadata"].get("annotations", {}).get(routes.SHARES) != routes.shares(charter):
+                return False
+        return True
+
+    async def _address(self, service: Document) -> str:
+        """Where the public is served."""
+        port = service["spec"]["ports"][0]
+        if self.routing != "copies":
+            return f"http://{self.host or self.names.stem}"
+        if service["spec"]["type"] == "NodePort":
+            return f"http://{self.host or await self._node()}:{port['nodePort']}"
+        if service["spec"]["type"] == "LoadBalancer":
+            given = service.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
+            host = self.host or given[0].get("hostname") or given[0].get("ip")
+            return f"http://{host}:{port['port']}" if host else ""
+        return f"http://{self.host or f'{self.names.stem}.{self.names.namespace}.svc'}:{port['port']}"
+
+    async def _node(self) -> str:
+        nodes = await self.api.get("/api/v1/nodes")
+        told = [one for node in nodes["items"] for one in node["status"].get("addresses", ())]
+        told.sort(key=lambda one: one["type"] != "InternalIP")
+        if not told:
+            raise Unavailable("the cluster names no address of a node", fix="set the block's `host`")
+        return str(told[0]["address"])
+
+
+def _port(release: Release) -> int:
+    return release.public_port or 80
+
+
+def _label(document: Document, key: str) -> str:
+    return str(document["metadata"].get("labels", {}).get(key, ""))
+
+
+def _is_of(pod: Document, rid: str, wanted: str) -> bool:
+    return _label(pod, POOL) == rid and pod["metadata"].get("annotations", {}).get(DIGEST) == wanted
