@@ -227,14 +227,15 @@ class PlatformContract:
     async def test_promotion_keeps_the_old_release_warm_until_its_time(self, subject: Subject) -> None:
         lease, platform = await self.lease(subject), subject.platform
         await self.stable(subject, lease)
-        await self.provisioned(subject, lease, subject.release("v2", warm=0.8))
+        warm = getattr(subject, "warm", 0.8)  # longer than a promotion takes
+        await self.provisioned(subject, lease, subject.release("v2", warm=warm))
         await platform.promote(lease, "v2")
         state = await platform.inspect(TARGET)
         assert state.stable == "v2" and await self.versions(subject) == {"v1": 0, "v2": 100}
         old = state.of("v1")
         assert old is not None and old.ready and old.warm_until is not None
         assert (await subject.send(10)).keys() == {"v2"}
-        for _ in range(60):
+        for _ in range(60 + round(warm * 10)):
             await subject.wait(0.1)
             if await self.versions(subject) == {"v2": 100}:
                 break
