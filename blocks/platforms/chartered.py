@@ -33,7 +33,8 @@ class Seen:
     """What a place holds at this moment.
 
     `copies` are those of each version; `troubles` say why a version will not become healthy. `agrees`: requests are
-    shared as the charter says.
+    shared as the charter says. `since`: when a version's grace began, for places where a copy may take its time until it
+    runs; when its copies were asked for, where none is given.
     """
 
     charter: Charter
@@ -41,6 +42,7 @@ class Seen:
     troubles: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     agrees: bool = True
+    since: Mapping[str, float] = field(default_factory=dict)
 
     def ready(self) -> list[str]:
         """The versions whose copies are all there and healthy."""
@@ -57,7 +59,7 @@ class Seen:
         sick = [copy.reason for copy in copies if not copy.healthy]
         if len(copies) < release.replicas:
             sick.append(f"{len(copies)} of {release.replicas} copies are there")
-        over = now - placed.since > release.health.grace
+        over = now - self.since.get(release.version, placed.since) > release.health.grace
         return ReleaseState(
             release=release,
             weight=placed.weight,
