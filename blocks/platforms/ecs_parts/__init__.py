@@ -1,0 +1,1 @@
+"""What the platform `ecs` is made of."""

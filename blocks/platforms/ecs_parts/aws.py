@@ -1,0 +1,127 @@
+"""The APIs of AWS, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from blocks.platforms.ecs_parts.errors import translated, unreached
+from domain.errors import CapabilityError
+
+# As policies name them, where that is not the client's name.
+_PREFIXES = {"elbv2": "elasticloadbalancing"}
+
+
+class CutOff(Exception):
+    """A success without the body that belongs to it."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How AWS is reached. `endpoints` by client name; `keys` are boto3's own arguments, and hidden in its repr."""
+
+    region: str
+    profile: str | None = None
+    endpoint: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    attempts: int = 5
+
+    def url(self, service: str) -> str | None:
+        return self.endpoints.get(service) or self.endpoint
+
+
+class Aws:
+    """One client a service, made when it is first asked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._clients: dict[str, Any] = {}
+        self._making = threading.Lock()
+
+    async def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+        """AWS's answer to one operation, named as in its API. Unavailable when there was none, or one that says: try
+        again; Rejected for a definite no, with AWS's code in `Said`."""
+        return await asyncio.to_thread(self._call, service, operation, request)
+
+    async def pages(self, service: str, operation: str, key: str, **request: Any) -> list[Any]:
+        """All that is under `key` in all of an operation's pages."""
+        found: list[Any] = []
+        while True:
+            answer = await self.call(service, operation, **request)
+            found += answer.get(key, [])
+            for given, taken in _TOKENS:
+                if answer.get(given):
+                    request[taken[service] if service in taken else taken[""]] = answer[given]
+                    break
+            else:
+                return found
+
+    def _call(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            from botocore import xform_name
+            from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        except ImportError as error:
+            raise CapabilityError(
+                "the platform ecs needs the extra `aws`, which is not installed",
+                fix="pip install 'test-execution-system[aws]'",
+            ) from error
+        action = f"{_PREFIXES.get(service, service)}:{operation}"
+        try:
+            answer: dict[str, Any] = getattr(self._client(service), xform_name(operation))(**request)
+            return answer
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            raise translated(action, str(said.get("Code", "")), str(said.get("Message", "")), status) from error
+        except (BotoCoreError, HTTPClientError, CutOff, OSError, ValueError) as error:
+            raise unreached(action, error) from error
+
+    def _client(self, service: str) -> Any:
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._made(service)
+            return self._clients[service]
+
+    def _made(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        told = self.connection
+        config = Config(
+            connect_timeout=told.connect_timeout,
+            read_timeout=told.read_timeout,
+            retries={"mode": "standard", "total_max_attempts": told.attempts},
+        )
+        session = boto3.Session(profile_name=told.profile, region_name=told.region, **told.keys)
+        client = session.client(service, endpoint_url=told.url(service), config=config)
+        client.meta.events.register("after-call", _whole)
+        return client
+
+
+_TOKENS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("nextToken", {"": "nextToken"}),
+    ("NextToken", {"": "NextToken"}),
+    ("NextMarker", {"": "Marker"}),
+    ("LastEvaluatedKey", {"": "ExclusiveStartKey"}),
+)
+
+
+def _whole(http_response: Any, model: Any, **_: Any) -> None:
+    """botocore reads a body that is no JSON as an empty answer, which would be "nothing is there"."""
+    if http_response.status_code >= 300 or not str(model.service_model.resolved_protocol).startswith("json"):
+        return
+    if model.output_shape is None or not model.output_shape.members:
+        return
+    try:
+        whole = isinstance(json.loads(http_response.content), dict)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise CutOff(f"status {http_response.status_code}, and a body that is no JSON document")

@@ -1,0 +1,96 @@
+"""What lies on AWS under our tags: found, and removed when no charter wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from blocks.platforms.ecs_parts import secrets, services, target_groups, task_definition
+from blocks.platforms.ecs_parts.aws import Aws
+from blocks.platforms.ecs_parts.names import OURS, Tags, drain_of
+from blocks.platforms.ecs_parts.setup import Setup
+
+_YOUNG = 900.0  # seconds: a job's definition is registered before its task is there to show that it is needed
+
+
+@dataclass
+class Belongings:
+    """By name, with tags."""
+
+    services: Mapping[str, Tags] = field(default_factory=dict)
+    groups: Mapping[str, Tags] = field(default_factory=dict)
+    families: Mapping[str, Tags] = field(default_factory=dict)
+    secrets: Mapping[str, Tags] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        return sorted({*self.services, *self.groups, *self.families, *self.secrets})
+
+    def told(self) -> list[str]:
+        """One line each."""
+        kinds = {
+            "service": self.services,
+            "target group": self.groups,
+            "task definition": self.families,
+            "secret": self.secrets,
+        }
+        return sorted(f"{kind} {name}" for kind, found in kinds.items() for name in found)
+
+
+async def found(
+    aws: Aws, setup: Setup, prefix: str, ours: Callable[[Tags], bool], wanted: Collection[str], young: float = _YOUNG
+) -> Belongings:
+    """Everything whose name begins with `prefix`, whose tags are `ours`, and that is not `wanted`. Definitions and
+    secrets are left alone that a job may have made within `young` seconds, or whose task runs."""
+    there, groups, kept, families = await asyncio.gather(
+        services.found(aws, setup.cluster, prefix),
+        target_groups.found(aws, prefix),
+        secrets.found(aws, prefix),
+        task_definition.families(aws, prefix),
+    )
+
+    def unwanted(every: Mapping[str, Tags]) -> dict[str, Tags]:
+        return {name: tags for name, tags in every.items() if name not in wanted and OURS.match(name) and ours(tags)}
+
+    mine = Belongings(unwanted(there), unwanted(groups), secrets=unwanted(kept))
+    definitions: dict[str, Tags] = {}
+    for family in families:
+        if family in wanted or not OURS.match(family):
+            continue
+        definition, tags = await task_definition.described(aws, family)
+        if definition is None or not ours(tags):
+            continue
+        fresh = time.time() - services.moment(definition, "registeredAt") < young
+        if family not in there and fresh or await _runs(aws, setup.cluster, family):
+            continue
+        definitions[family] = tags
+    busy = {family for family in families if family not in definitions}
+    mine.families = definitions
+    mine.secrets = {name: tags for name, tags in mine.secrets.items() if name not in busy}
+    return mine
+
+
+async def _runs(aws: Aws, cluster: str, family: str) -> bool:
+    """Whether a job of it runs. A service's tasks end with the service."""
+    arns = await aws.pages("ecs", "ListTasks", "taskArns", cluster=cluster, family=family, desiredStatus="RUNNING")
+    if not arns:
+        return False
+    answer = await aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[:100])
+    return any(not str(task.get("group", "")).startswith("service:") for task in answer["tasks"])
+
+
+async def remove(aws: Aws, setup: Setup, what: Belongings, drained: bool = True) -> None:
+    """All of it, each release by itself. No rule names its groups any more."""
+    await asyncio.gather(*(_remove(aws, setup, what, name, drained) for name in what.names()))
+
+
+async def _remove(aws: Aws, setup: Setup, what: Belongings, name: str, drained: bool) -> None:
+    if name in what.services:
+        await services.remove(aws, setup.cluster, name, drain_of(what.services[name]) if drained else 0.0)
+    if name in what.groups:
+        await target_groups.remove(aws, name)
+    if name in what.families:
+        await task_definition.remove(aws, name)
+    if name in what.secrets:
+        await secrets.remove(aws, name)
