@@ -121,6 +121,8 @@ COMPONENTS: dict[str, Probe] = {
         *("org/apache/maven/plugins/maven-compiler-plugin/3.*", "org/apache/maven/surefire/surefire-junit4/2.*"),
         fix="apt-get install maven libsurefire-java libmaven-compiler-plugin-java libmaven-resources-plugin-java",
     ),
+    "ministack": _module("ministack"),
+    "moto": _module("moto"),
     "nextest": _on_path("cargo-nextest", fix="make tools"),
     "node": _on_path("node", fix="apt-get install nodejs"),
     "npm-registry": _npm_registry,

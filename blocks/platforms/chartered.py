@@ -33,8 +33,8 @@ class Seen:
     """What a place holds at this moment.
 
     `copies` are those of each version; `troubles` say why a version will not become healthy. `agrees`: requests are
-    shared as the charter says. `since`: when a version's grace began, for places where a copy may take its time until it
-    runs; when its copies were asked for, where none is given.
+    shared as the charter says. `since`: when a version's grace began, for places where a copy may take its time until
+    it runs; when its copies were asked for, where none is given.
     """
 
     charter: Charter

@@ -45,12 +45,12 @@ class Aws:
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
 
-    async def call(self, service: str, operation: str, **request: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, **request: Any) -> dict[str, Any]:
         """AWS's answer to one operation, named as in its API. Unavailable when there was none, or one that says: try
         again; Rejected for a definite no, with AWS's code in `Said`."""
         return await asyncio.to_thread(self._call, service, operation, request)
 
-    async def pages(self, service: str, operation: str, key: str, **request: Any) -> list[Any]:
+    async def pages(self, service: str, operation: str, key: str, /, **request: Any) -> list[Any]:
         """All that is under `key` in all of an operation's pages."""
         found: list[Any] = []
         while True:

@@ -106,7 +106,7 @@ async def log(aws: Aws, setup: Setup, name: str, arn: str, late: float = 0.0) ->
         lines, token = [], None
         try:
             while True:
-                more = {"nextToken": token} if token else {}
+                more: dict[str, Any] = {"nextToken": token} if token else {}
                 answer = await aws.call(
                     "logs",
                     "GetLogEvents",

@@ -12,8 +12,8 @@ from blocks.platforms.chartered import Seen, Stale
 from blocks.platforms.ecs_parts import balancer as balancers
 from blocks.platforms.ecs_parts import (
     belongings,
+    copies,
     jobs,
-    look,
     rule,
     secrets,
     services,
@@ -101,37 +101,37 @@ class EcsPlace:
             for group in one.get("loadBalancers", []):
                 self.known.groups[one["serviceName"]] = group["targetGroupArn"]
         looks = await asyncio.gather(*(self._look(one, there, told) for one in charter.releases))
-        copies: dict[str, tuple[CopyState, ...]] = {}
+        every: dict[str, tuple[CopyState, ...]] = {}
         troubles: dict[str, str] = {}
         since: dict[str, float] = {}
         for placed, seen in zip(charter.releases, looks, strict=True):
             version = placed.release.version
-            copies[version] = seen.copies
+            every[version] = seen.copies
             if seen.trouble:
                 troubles[version] = seen.trouble
             since[version] = seen.began or placed.since + self.setup.start_seconds
         return Seen(
             charter,
-            copies,
+            every,
             troubles,
             address=balancers.address(balancer, self.setup, self.target),
             agrees=told is not None and dict(told.weights) == self._wanted(charter, told),
             since=since,
         )
 
-    async def _look(self, placed: Placed, there: Mapping[str, Mapping[str, object]], told: Rule | None) -> look.Look:
+    async def _look(self, placed: Placed, there: Mapping[str, Mapping[str, object]], told: Rule | None) -> copies.Look:
         release, name = placed.release, self.names.of(placed.release)
         service = there.get(name)
         if service is None or service["status"] != "ACTIVE":
-            return look.at(release, None, [], [], {})
+            return copies.at(release, None, [], [], {})
         running = await services.tasks(self.aws, self.setup.cluster, name)
         group = self.known.groups.get(name)
         health = await target_groups.health(self.aws, group) if group else {}
-        seen = look.at(release, service, running, [], health)
+        seen = copies.at(release, service, running, [], health)
         if len(running) >= release.replicas and all(one.healthy for one in seen.copies):
             return seen
         ended = await services.tasks(self.aws, self.setup.cluster, name, "STOPPED")
-        return look.at(release, service, running, ended, health)
+        return copies.at(release, service, running, ended, health)
 
     async def swap(self, seen: Seen, charter: Charter) -> None:
         if charter is not seen.charter:

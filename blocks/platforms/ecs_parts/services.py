@@ -75,7 +75,9 @@ def changes(there: Mapping[str, Any], service: Mapping[str, Any]) -> dict[str, A
 
 def gave_up(there: Mapping[str, Any]) -> str:
     """AWS's reason for its circuit breaker; empty where it has not tripped."""
-    primary = next((one for one in there.get("deployments", []) if one.get("status") == "PRIMARY"), {})
+    primary: Mapping[str, Any] = next(
+        (one for one in there.get("deployments", []) if one.get("status") == "PRIMARY"), {}
+    )
     return str(primary.get("rolloutStateReason") or "failed") if primary.get("rolloutState") == "FAILED" else ""
 
 

@@ -21,7 +21,7 @@ _FOR_GOOD = {
 
 def words(task: Mapping[str, Any]) -> str:
     """From a DescribeTasks: the exit code, AWS's reason, a hint."""
-    container = next((one for one in task.get("containers", []) if one.get("name") == CONTAINER), {})
+    container: Mapping[str, Any] = next((one for one in task.get("containers", []) if one.get("name") == CONTAINER), {})
     reasons = [str(task.get("stoppedReason") or ""), str(container.get("reason") or "")]
     code = container.get("exitCode")
     told = "; ".join(dict.fromkeys(one for one in reasons if one)) or str(task.get("stopCode") or "AWS says no reason")

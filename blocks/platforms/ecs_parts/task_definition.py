@@ -43,7 +43,7 @@ def composed(setup: Setup, name: str, release: Release, secret: str = "") -> dic
         container["healthCheck"] = _health(setup, release)
     serverless = setup.launch_type == "FARGATE"
     cpu, memory = (fargate.size if serverless else fargate.units)(release.resources)
-    definition = {
+    definition: dict[str, Any] = {
         "family": name,
         "networkMode": "awsvpc",
         "requiresCompatibilities": [setup.launch_type],

@@ -1,0 +1,120 @@
+"""The ECS platform under test: real containers by ministack, ELB's records by moto, and a stand-in for the load balancer
+that reads them; everything is gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+import boto3
+from pydantic import SecretStr
+
+from blocks.platforms.ecs import EcsPlatform
+from domain.place import Release
+from domain.spec import Health
+from domain.supply import Artifact
+from tests.blocks.aws_emulators import KEYS, REGION, Emulators
+from tests.blocks.docker_subject import image
+from tests.blocks.local_subject import Connection
+from tests.blocks.stand_in_aws import StandInAws
+from tests.blocks.stand_in_balancer import StandInBalancer
+
+CLUSTER = f"tes-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}-{os.getpid()}"
+_ROLE = "arn:aws:iam::000000000000:role/execution"
+QUICK = Health(grace=15.0, interval=0.1, timeout=2.0, successes=2, failures=2)
+
+
+class QuickEcs(EcsPlatform):
+    """Looks more often than AWS would like."""
+
+    _block_type_slug = "quick-ecs-platform"
+    poll: ClassVar[float] = 0.2
+
+
+class EcsSubject:
+    patience = 8.0
+    _images: ClassVar[dict[str, Artifact]] = {}
+
+    def __init__(self, aws: StandInAws, balancer: StandInBalancer, **options: Any) -> None:
+        self.aws, self.balancer = aws, balancer
+        given: dict[str, Any] = {
+            "region": REGION,
+            "cluster": CLUSTER,
+            "listener_arn": balancer.listener,
+            "subnets": ("subnet-1",),
+            "public_address": balancer.address,
+            "execution_role_arn": _ROLE,
+            "log_group": "/tes",
+            "endpoint_url": aws.address,
+            "access_key_id": "testing",
+            "secret_access_key": SecretStr("testing"),
+            "start_seconds": 15.0,
+        }
+        self.platform = QuickEcs(**(given | options))
+
+    def release(self, version: str, *, healthy: bool = True, **changes: Any) -> Release:
+        if version not in self._images:
+            self._images[version] = image(version)
+        values: dict[str, Any] = {
+            "service": "shop",
+            "version": version,
+            "artifact": self._images[version],
+            "command": ("python", "-S", "-u", "service.py", "${PORT}"),
+            "health": QUICK,
+            "drain": 0.5,
+            "warm": 60.0,
+            "environment": {} if healthy else {"BROKEN": "1"},
+        }
+        return Release.model_validate(values | changes)
+
+    async def send(self, number: int) -> Counter[str]:
+        async with Connection(self.balancer.address) as connection:
+            answers = [await connection.get("/") for _ in range(number)]
+        assert {status for status, _ in answers} <= {200}, answers
+        return Counter(text for _, text in answers)
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def now(self) -> float:
+        return time.time()
+
+    async def clean(self) -> None:
+        """Nothing that this platform created is left."""
+        self.aws.fault = lambda operation: None
+        for target in await self.platform.targets():
+            await self.platform.place(target).end()
+        await self.platform.collect()
+        assert await self.platform.garbage() == []
+        rules = self.balancer._elb.describe_rules(ListenerArn=self.balancer.listener)["Rules"]
+        assert [one for one in rules if not one["IsDefault"]] == []
+        for one in await asyncio.to_thread(self.balancer.containers):
+            assert one["State"] != "running" or one["Labels"]["com.amazonaws.ecs.task-arn"] in self.balancer.jobs
+            await asyncio.to_thread(self.balancer._docker.api.remove_container, one["Id"], force=True)
+
+
+def listener(emulators: Emulators) -> str:
+    """Of a new load balancer, with the cluster beside it."""
+    boto3.client("ecs", endpoint_url=emulators.ministack, **KEYS).create_cluster(clusterName=CLUSTER)
+    ec2 = boto3.client("ec2", endpoint_url=emulators.moto, **KEYS)
+    elb = boto3.client("elbv2", endpoint_url=emulators.moto, **KEYS)
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]
+    balancer = elb.create_load_balancer(Name="front", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    nothing = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    made = elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=[nothing])
+    return str(made["Listeners"][0]["ListenerArn"])
+
+
+@contextlib.asynccontextmanager
+async def subject_at(emulators: Emulators, arn: str, **options: Any) -> AsyncIterator[EcsSubject]:
+    """One with stand-ins of its own; it leaves nothing."""
+    async with StandInBalancer(emulators.moto, CLUSTER, arn) as balancer, StandInAws(emulators, balancer) as aws:
+        await balancer.refresh()
+        subject = EcsSubject(aws, balancer, **options)
+        yield subject
+        await subject.clean()

@@ -1,0 +1,146 @@
+"""One address for all of AWS: each request goes to the emulator that knows best, and what no emulator tells as AWS does
+is told here: tasks' addresses, targets' health, a load balancer's metrics, containers' logs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import statistics
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+import httpx
+
+from tests.blocks.aws_emulators import Emulators
+from tests.blocks.stand_in_balancer import StandInBalancer
+
+_ECS = "AmazonEC2ContainerServiceV20141113"
+_ELB = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
+Fault = Callable[[str], bytes | None]
+"""Given an operation's name: the bytes that are answered instead, or None. Empty bytes close the connection."""
+
+
+class StandInAws:
+    """`seen` are the operations that were asked, in order; `bodies` what was sent with them."""
+
+    def __init__(self, emulators: Emulators, balancer: StandInBalancer) -> None:
+        self.emulators, self.balancer = emulators, balancer
+        self.seen: list[str] = []
+        self.bodies: list[tuple[str, bytes]] = []
+        self.fault: Fault = lambda operation: None
+
+    async def __aenter__(self) -> StandInAws:
+        self._client = httpx.AsyncClient(timeout=60)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._client.aclose()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                fields = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in head[1:])}
+                body = await reader.readexactly(int(fields.get("content-length") or 0))
+                operation = fields.get("x-amz-target") or f"elb.{parse_qs(body.decode())['Action'][0]}"
+                self.seen.append(operation.rpartition(".")[2])
+                self.bodies.append((self.seen[-1], body))
+                fault = self.fault(self.seen[-1])
+                if fault is not None:
+                    writer.write(fault)
+                    break
+                status, kind, answer, extra = await self._answer(operation, fields, body)
+                writer.write(
+                    f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\n{extra}"
+                    f"Content-Length: {len(answer)}\r\n\r\n".encode() + answer
+                )
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, operation: str, fields: dict[str, str], body: bytes) -> tuple[int, str, bytes, str]:
+        kind = "application/x-amz-json-1.1"
+        name = operation.rpartition(".")[2]
+        if name == "DescribeTargetHealth":
+            return 200, "text/xml", self._health(parse_qs(body.decode())["TargetGroupArn"][0]), ""
+        if name == "GetMetricData":
+            return 200, kind, json.dumps(self._metrics(json.loads(body))).encode(), ""
+        if name == "GetLogEvents":
+            events = await asyncio.to_thread(self._log, json.loads(body)["logStreamName"].rpartition("/")[2])
+            return 200, kind, json.dumps({"events": events, "nextForwardToken": "f/1"}).encode(), ""
+        ecs = operation.startswith(_ECS)
+        if ecs:  # ministack would open every port on every address of this machine
+            body = body.replace(b'"portMappings"', b'"unopened"')
+        where = self.emulators.moto if operation.startswith("elb.") else self.emulators.ministack
+        kept = {key: value for key, value in fields.items() if key in ("authorization", "content-type", "x-amz-target")}
+        answer = await self._client.post(f"{where}/", headers=kept, content=body)
+        told = answer.content.replace(b'"unopened"', b'"portMappings"') if ecs else answer.content
+        if ecs and answer.status_code == 200:
+            told = await self._amended(name, told)
+        if operation.startswith("elb.") and not name.startswith("Describe"):
+            await self.balancer.refresh()
+        crc = answer.headers.get("x-amz-crc32")
+        return (
+            answer.status_code,
+            answer.headers.get("content-type", kind),
+            told,
+            f"x-amz-crc32: {crc}\r\n" if crc else "",
+        )
+
+    async def _amended(self, name: str, told: bytes) -> bytes:
+        answer = json.loads(told)
+        if name == "RunTask":  # ministack starts a service's own tasks without it
+            self.balancer.jobs |= {task["taskArn"] for task in answer["tasks"]}
+        if name != "DescribeTasks":
+            return told
+        for task in answer["tasks"]:
+            if address := await asyncio.to_thread(self.balancer.address_of, task["taskArn"]):
+                details = [{"name": "privateIPv4Address", "value": address}]
+                task["attachments"] = [{"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}]
+        return json.dumps(answer).encode()
+
+    def _health(self, arn: str) -> bytes:
+        members = "".join(
+            f"<member><Target><Id>{address}</Id><Port>{port}</Port></Target><TargetHealth><State>{state}</State>"
+            f"<Description>{escape(said)}</Description></TargetHealth></member>"
+            for address, port, state, said in self.balancer.health(arn)
+        )
+        result = f"<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"
+        return (
+            f'<DescribeTargetHealthResponse xmlns="{_ELB}"><DescribeTargetHealthResult>{result}'
+            "</DescribeTargetHealthResult></DescribeTargetHealthResponse>"
+        ).encode()
+
+    def _metrics(self, request: dict[str, Any]) -> dict[str, Any]:
+        results = []
+        for query in request["MetricDataQueries"]:
+            stat, metric = query["MetricStat"]["Stat"], query["MetricStat"]["Metric"]
+            group = next(one["Value"] for one in metric["Dimensions"] if one["Name"] == "TargetGroup").split("/")[1]
+            seen = [
+                one
+                for one in self.balancer.answered
+                if one.group == group and request["StartTime"] <= one.at < request["EndTime"]
+            ]
+            value: float = len(seen)
+            if metric["MetricName"] == "HTTPCode_Target_5XX_Count":
+                value = sum(one.status >= 500 for one in seen)
+            elif metric["MetricName"] == "TargetConnectionErrorCount":
+                value = 0
+            elif stat.startswith("p") and len(seen) > 1:
+                value = statistics.quantiles([one.seconds for one in seen], n=100)[int(stat[1:]) - 1]
+            values = [value] if seen else []
+            results.append({"Id": query["Id"], "Values": values, "Timestamps": [request["StartTime"]] * len(values)})
+        return {"MetricDataResults": results}
+
+    def _log(self, task: str) -> list[dict[str, Any]]:
+        for one in self.balancer.containers():
+            if one["Labels"]["com.amazonaws.ecs.task-arn"].endswith(f"/{task}"):
+                said = self.balancer._docker.containers.get(one["Id"]).logs().decode("utf-8", "replace")
+                return [{"timestamp": 0, "message": line, "ingestionTime": 0} for line in said.splitlines()]
+        return []
