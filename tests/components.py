@@ -104,6 +104,7 @@ def _kubernetes() -> str | None:
 
 COMPONENTS: dict[str, Probe] = {
     "bandit": _module("bandit"),
+    "boto3": _module("boto3"),
     "cargo": _on_path("cargo", fix="install Rust, rustup.rs"),
     "catch2": _catch2,
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),

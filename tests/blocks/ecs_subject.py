@@ -1,5 +1,5 @@
-"""The ECS platform under test: real containers by ministack, ELB's records by moto, and a stand-in for the load balancer
-that reads them; everything is gone afterwards."""
+"""The ECS platform under test: real containers by ministack, ELB's records by moto, and a stand-in for the load
+balancer that reads them; everything is gone afterwards."""
 
 from __future__ import annotations
 

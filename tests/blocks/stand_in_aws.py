@@ -5,7 +5,6 @@ is told here: tasks' addresses, targets' health, a load balancer's metrics, cont
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import statistics
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import httpx
 
 from tests.blocks.aws_emulators import Emulators
 from tests.blocks.stand_in_balancer import StandInBalancer
+from tests.blocks.stand_in_server import StandInServer
 
 _ECS = "AmazonEC2ContainerServiceV20141113"
 _ELB = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
@@ -24,7 +24,7 @@ Fault = Callable[[str], bytes | None]
 """Given an operation's name: the bytes that are answered instead, or None. Empty bytes close the connection."""
 
 
-class StandInAws:
+class StandInAws(StandInServer):
     """`seen` are the operations that were asked, in order; `bodies` what was sent with them."""
 
     def __init__(self, emulators: Emulators, balancer: StandInBalancer) -> None:
@@ -35,34 +35,28 @@ class StandInAws:
 
     async def __aenter__(self) -> StandInAws:
         self._client = httpx.AsyncClient(timeout=60)
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        await self.opened()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await self.closed()
         await self._client.aclose()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                fields = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in head[1:])}
-                body = await reader.readexactly(int(fields.get("content-length") or 0))
-                operation = fields.get("x-amz-target") or f"elb.{parse_qs(body.decode())['Action'][0]}"
-                self.seen.append(operation.rpartition(".")[2])
-                self.bodies.append((self.seen[-1], body))
-                fault = self.fault(self.seen[-1])
-                if fault is not None:
-                    writer.write(fault)
-                    break
-                status, kind, answer, extra = await self._answer(operation, fields, body)
-                writer.write(
-                    f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\n{extra}"
-                    f"Content-Length: {len(answer)}\r\n\r\n".encode() + answer
-                )
-                await writer.drain()
-        writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        fields = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in head[1:])}
+        body = await reader.readexactly(int(fields.get("content-length") or 0))
+        operation = fields.get("x-amz-target") or f"elb.{parse_qs(body.decode())['Action'][0]}"
+        self.seen.append(operation.rpartition(".")[2])
+        self.bodies.append((self.seen[-1], body))
+        fault = self.fault(self.seen[-1])
+        if fault is not None:
+            writer.write(fault)
+            return False
+        status, kind, answer, extra = await self._answer(operation, fields, body)
+        told = f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n"
+        writer.write(told.encode() + answer)
+        return True
 
     async def _answer(self, operation: str, fields: dict[str, str], body: bytes) -> tuple[int, str, bytes, str]:
         kind = "application/x-amz-json-1.1"
@@ -72,7 +66,9 @@ class StandInAws:
         if name == "GetMetricData":
             return 200, kind, json.dumps(self._metrics(json.loads(body))).encode(), ""
         if name == "GetLogEvents":
-            events = await asyncio.to_thread(self._log, json.loads(body)["logStreamName"].rpartition("/")[2])
+            asked = json.loads(body)
+            task = asked["logStreamName"].rpartition("/")[2]
+            events = [] if asked.get("nextToken") else await asyncio.to_thread(self._log, task)
             return 200, kind, json.dumps({"events": events, "nextForwardToken": "f/1"}).encode(), ""
         ecs = operation.startswith(_ECS)
         if ecs:  # ministack would open every port on every address of this machine

@@ -17,6 +17,7 @@ import boto3
 import docker
 
 from tests.blocks.aws_emulators import KEYS
+from tests.blocks.stand_in_server import StandInServer
 
 _INTERVAL = 0.1  # seconds between two looks at a target
 _LABEL = "com.amazonaws.ecs"
@@ -41,7 +42,7 @@ class Looked:
 
 
 @dataclass
-class StandInBalancer:
+class StandInBalancer(StandInServer):
     """`jobs` are the tasks that no service has."""
 
     moto: str
@@ -58,8 +59,7 @@ class StandInBalancer:
     async def __aenter__(self) -> StandInBalancer:
         self._elb = boto3.client("elbv2", endpoint_url=self.moto, **KEYS)
         self._docker = docker.from_env()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        await self.opened()
         self._looking = asyncio.create_task(self._look())
         return self
 
@@ -67,7 +67,7 @@ class StandInBalancer:
         self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._looking
-        self._server.close()
+        await self.closed()
         self._docker.close()
 
     async def refresh(self) -> None:
@@ -155,24 +155,21 @@ class StandInBalancer:
         self._turn += 1
         return name, healthy[self._turn % len(healthy)], self.groups[name]["Port"]
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            while True:
-                request = await reader.readuntil(b"\r\n\r\n")
-                began, now = time.monotonic(), time.time()
-                try:
-                    name, address, port = self._next()
-                except (AssertionError, ZeroDivisionError):
-                    name, status, answer = "", 503, b"HTTP/1.1 503 None\r\nContent-Length: 0\r\n\r\n"
-                else:
-                    try:
-                        status, answer = await _asked(address, port, request)
-                    except (OSError, EOFError):
-                        status, answer = 502, b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"
-                self.answered.append(Answered(now, name, status, time.monotonic() - began))
-                writer.write(answer)
-                await writer.drain()
-        writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        request = await reader.readuntil(b"\r\n\r\n")
+        began, now = time.monotonic(), time.time()
+        try:
+            name, address, port = self._next()
+        except (AssertionError, ZeroDivisionError):
+            name, status, answer = "", 503, b"HTTP/1.1 503 None\r\nContent-Length: 0\r\n\r\n"
+        else:
+            try:
+                status, answer = await _asked(address, port, request)
+            except (OSError, EOFError):
+                status, answer = 502, b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n"
+        self.answered.append(Answered(now, name, status, time.monotonic() - began))
+        writer.write(answer)
+        return True
 
 
 async def _asked(address: str, port: int, request: bytes) -> tuple[int, bytes]:

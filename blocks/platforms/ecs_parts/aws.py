@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.platforms.ecs_parts.errors import translated, unreached
-from domain.errors import CapabilityError
+from domain.errors import CapabilityError, Unavailable
 
 # As policies name them, where that is not the client's name.
 _PREFIXES = {"elbv2": "elasticloadbalancing"}
@@ -18,6 +18,15 @@ _PREFIXES = {"elbv2": "elasticloadbalancing"}
 
 class CutOff(Exception):
     """A success without the body that belongs to it."""
+
+
+class Answer(dict[str, Any]):
+    """What AWS answered. What it always tells and did not is no answer, rather than nothing there."""
+
+    action = ""
+
+    def __missing__(self, key: str) -> Any:
+        raise Unavailable(f"AWS gave no whole answer to {self.action}: no {key} in it")
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Aws:
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
 
-    async def call(self, service: str, operation: str, /, **request: Any) -> dict[str, Any]:
+    async def call(self, service: str, operation: str, /, **request: Any) -> Answer:
         """AWS's answer to one operation, named as in its API. Unavailable when there was none, or one that says: try
         again; Rejected for a definite no, with AWS's code in `Said`."""
         return await asyncio.to_thread(self._call, service, operation, request)
@@ -55,7 +64,7 @@ class Aws:
         found: list[Any] = []
         while True:
             answer = await self.call(service, operation, **request)
-            found += answer.get(key, [])
+            found += answer.get(key, []) if service == "elbv2" else answer[key]  # XML may leave an empty list out
             for given, taken in _TOKENS:
                 if answer.get(given):
                     request[taken[service] if service in taken else taken[""]] = answer[given]
@@ -63,10 +72,11 @@ class Aws:
             else:
                 return found
 
-    def _call(self, service: str, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _call(self, service: str, operation: str, request: Mapping[str, Any]) -> Answer:
         try:
             from botocore import xform_name
             from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+            from botocore.parsers import ResponseParserError
         except ImportError as error:
             raise CapabilityError(
                 "the platform ecs needs the extra `aws`, which is not installed",
@@ -74,13 +84,14 @@ class Aws:
             ) from error
         action = f"{_PREFIXES.get(service, service)}:{operation}"
         try:
-            answer: dict[str, Any] = getattr(self._client(service), xform_name(operation))(**request)
+            answer = Answer(getattr(self._client(service), xform_name(operation))(**request))
+            answer.action = action
             return answer
         except ClientError as error:
             said = error.response.get("Error", {})
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             raise translated(action, str(said.get("Code", "")), str(said.get("Message", "")), status) from error
-        except (BotoCoreError, HTTPClientError, CutOff, OSError, ValueError) as error:
+        except (BotoCoreError, HTTPClientError, ResponseParserError, CutOff, OSError, ValueError, LookupError) as error:
             raise unreached(action, error) from error
 
     def _client(self, service: str) -> Any:
@@ -114,14 +125,15 @@ _TOKENS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def _whole(http_response: Any, model: Any, **_: Any) -> None:
-    """botocore reads a body that is no JSON as an empty answer, which would be "nothing is there"."""
-    if http_response.status_code >= 300 or not str(model.service_model.resolved_protocol).startswith("json"):
+    """botocore reads a body that is no JSON, or another document, as an empty answer: "nothing is there"."""
+    if http_response.status_code >= 300 or model.output_shape is None or not model.output_shape.members:
         return
-    if model.output_shape is None or not model.output_shape.members:
-        return
-    try:
-        whole = isinstance(json.loads(http_response.content), dict)
-    except ValueError:
-        whole = False
+    if model.service_model.resolved_protocol == "query":
+        whole = f"<{model.name}Response".encode() in http_response.content
+    else:
+        try:
+            whole = isinstance(json.loads(http_response.content), dict)
+        except ValueError:
+            whole = False
     if not whole:
-        raise CutOff(f"status {http_response.status_code}, and a body that is no JSON document")
+        raise CutOff(f"status {http_response.status_code}, and a body that is none of {model.name}")
