@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.ecs import EcsPlatform
+from blocks.platforms.ecs_parts import rule, services
+from domain.errors import CapabilityError, Rejected, Unavailable
+from domain.place import Job
+from domain.spec import Health
+from tests.blocks import bundles
 from tests.blocks.aws_emulators import Emulators, running
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.docker_subject import can_make_images, make_images
-from tests.blocks.ecs_subject import EcsSubject, listener, subject_at
-from tests.blocks.platform_contract import PlatformContract
+from tests.blocks.docker_subject import ROOT, can_make_images, make_images
+from tests.blocks.ecs_subject import CLUSTER, EcsSubject, listener, subject_at
+from tests.blocks.local_subject import Connection, Load
+from tests.blocks.platform_contract import TARGET, PlatformContract
 
 pytestmark = [
     pytest.mark.requires("docker", "ministack", "moto"),
@@ -50,3 +62,215 @@ class TestBlock(BlockSuite):
 
 
 suite = PlatformContract()
+
+
+async def test_no_request_fails_and_none_reaches_a_bad_release_through_good_and_bad_releases(
+    subject: EcsSubject,
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    stable = "v1"
+    async with Load(subject.balancer.address) as load:
+        for number in range(2, 5):
+            version, bad = f"v{number}", number % 2
+            await suite.provisioned(subject, lease, subject.release(version))
+            await subject.platform.shift(lease, version, 50)
+            await subject.wait(0.3)
+            if bad:
+                await subject.platform.abort(lease, stable)
+            else:
+                await subject.platform.promote(lease, version)
+                stable = version
+    assert load.failed == [] and load.answered.total() > 100
+    assert await suite.versions(subject) == {"v1": 0, "v2": 0, "v4": 100}
+
+
+async def test_a_secret_is_in_the_container_and_in_no_request_but_that_to_the_secrets_manager(
+    subject: EcsSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE", "postgres://hidden")
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease, secrets={"URL": "env:DATABASE"})
+    async with Connection(subject.balancer.address) as connection:
+        assert await connection.get("/env/URL") == (200, "postgres://hidden")
+    told = {name for name, body in subject.aws.bodies if b"postgres://hidden" in body}
+    assert told == {"CreateSecret"}
+    monkeypatch.setenv("DATABASE", "postgres://rotated")
+    await subject.platform.provision(lease, subject.release("v1", secrets={"URL": "env:DATABASE"}))
+    told = {name for name, body in subject.aws.bodies if b"postgres://rotated" in body}
+    assert told == {"CreateSecret", "PutSecretValue"}
+
+
+async def test_a_definition_is_registered_once_and_a_number_of_copies_set_by_others_is_kept(
+    subject: EcsSubject,
+) -> None:
+    lease = await suite.lease(subject)
+    release = await suite.stable(subject, lease)
+    place = subject.platform.place(TARGET)
+    name = place.names.of(release)
+    await place.aws.call("ecs", "UpdateService", cluster=CLUSTER, service=name, desiredCount=2)
+    for _ in range(2):
+        await suite.provisioned(subject, lease, release)
+    assert subject.aws.seen.count("RegisterTaskDefinition") == subject.aws.seen.count("CreateService") == 1
+    assert (await services.described(place.aws, CLUSTER, [name]))[name]["desiredCount"] == 2
+    assert len((await subject.platform.inspect(TARGET)).releases[0].copies) == 2
+
+
+async def test_words_that_arrive_late_at_the_rule_are_followed_by_the_newest(
+    subject: EcsSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    said, late = rule.tell, []
+
+    async def tell(*words: Any) -> Any:
+        if not late:
+            late.append(words)
+            await EcsSubject(subject.aws, subject.balancer).platform.promote(lease, "v2")
+        return await said(*words)
+
+    monkeypatch.setattr(rule, "tell", tell)
+    await subject.platform.shift(lease, "v2", 10)
+    assert await suite.versions(subject) == {"v1": 0, "v2": 100}
+    assert (await subject.send(10)) == {"v2": 10}
+
+
+async def test_what_was_decided_and_not_told_is_told_by_whoever_says_it_again(
+    subject: EcsSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    subject.aws.fault = lambda operation: b"" if operation == "ModifyRule" else None
+    with pytest.raises(Unavailable, match="ModifyRule"):
+        await subject.platform.promote(lease, "v2")
+    subject.aws.fault = lambda operation: None
+    assert (await subject.send(10)) == {"v1": 10}
+    await subject.platform.promote(lease, "v2")
+    assert (await subject.send(10)) == {"v2": 10}
+
+
+async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    other = EcsSubject(subject.aws, subject.balancer)
+    await asyncio.gather(
+        *(
+            one.platform.remember(lease, f"{name}-{n}", str(n))
+            for n in range(4)
+            for name, one in (("a", subject), ("b", other))
+        )
+    )
+    pages = [await subject.platform.recall(TARGET, f"{name}-{n}") for n in range(4) for name in "ab"]
+    assert pages == [str(n) for n in range(4) for _ in "ab"]
+
+
+async def test_a_copy_that_ended_is_told_with_its_exit_code(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    health = Health(grace=2.0, interval=0.1, timeout=2.0, successes=2, failures=2)
+    crashing = subject.release("v1", command=("python", "-c", "raise SystemExit('no database')"), health=health)
+    await subject.platform.provision(lease, crashing)
+    ready, why = await subject.platform.wait_ready(TARGET, "v1", 20.0)
+    assert not ready and "exit code 1" in why and "Essential container" in why
+
+
+async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
+    subject: EcsSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE", "postgres://secret")
+    lease = await suite.lease(subject)
+    release = subject.release("v1", environment={"STAGE": "x"}, secrets={"URL": "env:DATABASE"})
+    told = Job(name="migrate", command=("python", "-c", "import os; print(os.environ['STAGE'], os.environ['URL'])"))
+    result = await subject.platform.run(lease, release, told)
+    assert (result.exit_code, result.output.strip()) == (0, "x postgres://secret")
+    failing = Job(name="migrate", command=("python", "-c", "raise SystemExit(7)"))
+    assert (await subject.platform.run(lease, release, failing)).exit_code == 7
+    slow = Job(name="migrate", command=("sleep", "60"), timeout=1.0)
+    assert (await subject.platform.run(lease, release, slow)).exit_code == 124
+    assert "StopTask" in subject.aws.seen
+
+
+async def test_what_no_charter_names_is_garbage_and_collected(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    release = await suite.stable(subject, lease)
+    place = subject.platform.place(TARGET)
+    name = place.names.of(release)
+    assert await subject.platform.garbage() == []
+    rule_ = subject.platform._known.rules[TARGET]
+    await place.aws.call("elbv2", "DeleteRule", RuleArn=rule_)
+    await place.notebook.end()  # somebody removes the item by hand
+    assert await subject.platform.garbage() == [
+        f"service {name}",
+        f"target group {name}",
+        f"task definition {name}",
+    ]
+    await subject.platform.collect()
+    assert await subject.platform.garbage() == []
+
+
+async def test_another_installation_sees_and_touches_nothing(subject: EcsSubject) -> None:
+    await suite.stable(subject, await suite.lease(subject))
+    other = EcsSubject(subject.aws, subject.balancer, installation="other").platform
+    assert await other.targets() == [] and await other.collect() == []
+    assert (await other.inspect(TARGET)).releases == ()
+    assert (await subject.send(5)) == {"v1": 5}
+
+
+async def test_what_is_disposed_of_leaves_nothing(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await subject.platform.dispose(lease)
+    assert await subject.platform.targets() == []
+    assert (await subject.platform.inspect(TARGET)).releases == ()
+    await subject.platform.dispose(lease)
+
+
+async def test_a_cluster_that_is_not_there_is_rejected_before_anything_moves(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    other = EcsSubject(subject.aws, subject.balancer, cluster="nobodys").platform
+    with pytest.raises(Rejected, match="there is no cluster nobodys"):
+        await other.provision(lease, subject.release("v1"))
+    assert await suite.versions(subject) == {}
+
+
+async def test_a_bundle_is_refused_with_what_to_change(subject: EcsSubject, tmp_path: Path) -> None:
+    lease = await suite.lease(subject)
+    with pytest.raises(CapabilityError, match="runs images.* is a bundle"):
+        await subject.platform.provision(lease, bundles.release(tmp_path, "v1"))
+
+
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize("at", ["PutItem", "ModifyRule"])
+async def test_a_client_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_finishes(
+    subject: EcsSubject, at: str, heard: bool
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    told = {**subject.platform.model_dump(mode="json"), "secret_access_key": "testing"}
+    command = [sys.executable, "-c", PROMOTE, json.dumps(told), lease.model_dump_json()]
+    killed = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+
+    def kill(operation: str) -> bytes | None:
+        if operation != at or killed.returncode is not None:
+            return None
+        killed.kill()
+        return None if heard else b""
+
+    subject.aws.fault = kill
+    assert await killed.wait() == -signal.SIGKILL
+    subject.aws.fault = lambda operation: None
+    decided = (at, heard) != ("PutItem", False)
+    assert await suite.versions(subject) == ({"v1": 0, "v2": 100} if decided else {"v1": 100, "v2": 0})
+    assert (await subject.send(20)).keys() == ({"v2"} if (at, heard) == ("ModifyRule", True) else {"v1"})
+    await subject.platform.promote(lease, "v2")
+    assert (await subject.send(20)) == {"v2": 20}
+
+
+PROMOTE = """
+import asyncio, json, sys
+from blocks.platforms.ecs import EcsPlatform
+from domain.place import Lease
+told = {key: value for key, value in json.loads(sys.argv[1]).items() if key in EcsPlatform.model_fields}
+asyncio.run(EcsPlatform(**told).promote(Lease.model_validate_json(sys.argv[2]), "v2"))
+"""
