@@ -18,6 +18,7 @@ from blocks.platforms.ecs_parts.aws import Aws, Connection
 from blocks.platforms.ecs_parts.names import Names, installed
 from blocks.platforms.ecs_parts.place import EcsPlace, Known
 from blocks.platforms.ecs_parts.setup import Setup
+from domain.charter import Charter
 from domain.errors import SpecError
 from domain.place import Capability, Target, Traffic
 
@@ -104,8 +105,7 @@ class EcsPlatform(Splits, Chartered):
 
     async def targets(self) -> Sequence[Target]:
         """As HostsServices.targets."""
-        found = await notebook.charters(self._connected(), self._setup().table, self.installation)
-        return sorted((charter.target for charter in found), key=str)
+        return sorted((charter.target for charter in await self._charters()), key=str)
 
     async def traffic(self, target: Target, version: str, since: float) -> Traffic:
         """As ObservesTraffic.traffic, from CloudWatch: to the minute, and some minutes late."""
@@ -124,18 +124,22 @@ class EcsPlatform(Splits, Chartered):
 
     async def collect(self) -> Sequence[str]:
         """It is removed; what was, one line each."""
+        for charter in await self._charters():
+            await self.place(charter.target).tell(charter)  # a rule that was not told may name what is to go
         left = await self._garbage()
         await belongings.remove(self._connected(), self._setup(), left)
         return left.told()
 
     async def _garbage(self) -> belongings.Belongings:
         aws, setup = self._connected(), self._setup()
-        wanted = {
-            Names(charter.target, self.installation).of(placed.release)
-            for charter in await notebook.charters(aws, setup.table, self.installation)
-            for placed in charter.releases
-        }
-        return await belongings.found(aws, setup, "tes-", lambda tags: installed(tags) == self.installation, wanted)
+        charters = {Names(charter.target, self.installation): charter for charter in await self._charters()}
+        wanted = {names.of(placed.release) for names, charter in charters.items() for placed in charter.releases}
+        left = await belongings.found(aws, setup, "tes-", lambda tags: installed(tags) == self.installation, wanted)
+        left.rules = await belongings.lost_rules(aws, setup, list(charters))
+        return left
+
+    async def _charters(self) -> list[Charter]:
+        return await notebook.charters(self._connected(), self._setup().table, self.installation)
 
     def _connected(self) -> Aws:
         if self._aws is None:

@@ -196,10 +196,10 @@ async def test_what_no_charter_names_is_garbage_and_collected(subject: EcsSubjec
     place = subject.platform.place(TARGET)
     name = place.names.of(release)
     assert await subject.platform.garbage() == []
-    rule_ = subject.platform._known.rules[TARGET]
-    await place.aws.call("elbv2", "DeleteRule", RuleArn=rule_)
+    arn = subject.platform._known.rules[TARGET]
     await place.notebook.end()  # somebody removes the item by hand
     assert await subject.platform.garbage() == [
+        f"rule {arn}",
         f"service {name}",
         f"target group {name}",
         f"task definition {name}",

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from blocks.platforms.ecs_parts import secrets, services, target_groups, task_definition
+from blocks.platforms.ecs_parts import rule, secrets, services, target_groups, task_definition
 from blocks.platforms.ecs_parts.aws import Aws
-from blocks.platforms.ecs_parts.names import OURS, Tags, drain_of
+from blocks.platforms.ecs_parts.names import OURS, Names, Tags, drain_of, installed
 from blocks.platforms.ecs_parts.setup import Setup
 
 _YOUNG = 900.0  # seconds: a job's definition is registered before its task is there to show that it is needed
@@ -23,6 +23,8 @@ class Belongings:
     groups: Mapping[str, Tags] = field(default_factory=dict)
     families: Mapping[str, Tags] = field(default_factory=dict)
     secrets: Mapping[str, Tags] = field(default_factory=dict)
+    rules: Mapping[str, Tags] = field(default_factory=dict)
+    """By ARN: those of targets that have no charter."""
 
     def names(self) -> list[str]:
         return sorted({*self.services, *self.groups, *self.families, *self.secrets})
@@ -34,6 +36,7 @@ class Belongings:
             "target group": self.groups,
             "task definition": self.families,
             "secret": self.secrets,
+            "rule": self.rules,
         }
         return sorted(f"{kind} {name}" for kind, found in kinds.items() for name in found)
 
@@ -71,6 +74,14 @@ async def found(
     return mine
 
 
+async def lost_rules(aws: Aws, setup: Setup, known: Collection[Names]) -> dict[str, Tags]:
+    """The installation's rules of targets that are not among the known."""
+    arns = [one["RuleArn"] for one in await rule.every(aws, setup) if not one.get("IsDefault")]
+    tags = await target_groups.tags_of(aws, arns)
+    mine = {arn: found for arn, found in tags.items() if installed(found) == setup.installation}
+    return {arn: found for arn, found in mine.items() if not any(names.owns(found) for names in known)}
+
+
 async def _runs(aws: Aws, cluster: str, family: str) -> bool:
     """Whether a job of it runs. A service's tasks end with the service."""
     arns = await aws.pages("ecs", "ListTasks", "taskArns", cluster=cluster, family=family, desiredStatus="RUNNING")
@@ -81,7 +92,9 @@ async def _runs(aws: Aws, cluster: str, family: str) -> bool:
 
 
 async def remove(aws: Aws, setup: Setup, what: Belongings, drained: bool = True) -> None:
-    """All of it, each release by itself. No rule names its groups any more."""
+    """All of it, each release by itself. No rule that is left names its groups any more."""
+    for arn in what.rules:
+        await rule.remove(aws, arn)
     await asyncio.gather(*(_remove(aws, setup, what, name, drained) for name in what.names()))
 
 

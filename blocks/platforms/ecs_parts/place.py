@@ -228,7 +228,7 @@ class EcsPlace:
                 break
         told = await self._rule()
         if told is not None:
-            await rule.remove(self.aws, told)
+            await rule.remove(self.aws, told.arn)
             self.known.rules.pop(self.target, None)
         every = await belongings.found(self.aws, self.setup, self.names.prefix, self.names.owns, (), young=0.0)
         await self._removed(every, drained=False)

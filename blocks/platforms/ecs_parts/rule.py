@@ -147,10 +147,10 @@ def _asked(conditions: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[st
     return tuple(sorted(asked))
 
 
-async def remove(aws: Aws, rule: Rule) -> None:
+async def remove(aws: Aws, arn: str) -> None:
     """Harmless when it is gone."""
     try:
-        await aws.call("elbv2", "DeleteRule", RuleArn=rule.arn)
+        await aws.call("elbv2", "DeleteRule", RuleArn=arn)
     except Said as error:
         if error.code not in ("RuleNotFound", "RuleNotFoundException"):
             raise
