@@ -30,7 +30,11 @@ def _on_path(*names: str, fix: str) -> Probe:
 
 def _module(name: str) -> Probe:
     def probe() -> str | None:
-        return None if importlib.util.find_spec(name) else f"module {name} is not installed (make test installs it)"
+        try:
+            there = importlib.util.find_spec(name) is not None
+        except ModuleNotFoundError:  # of a package that it would be in
+            there = False
+        return None if there else f"module {name} is not installed (make test installs it)"
 
     return probe
 
@@ -111,6 +115,7 @@ COMPONENTS: dict[str, Probe] = {
     "detect-secrets": _module("detect_secrets"),
     "docker": _docker,
     "go": _on_path("go", fix="apt-get install golang-go"),
+    "google-cloud-run": _module("google.cloud.run_v2"),
     "gotestsum": _on_path("gotestsum", fix="apt-get install gotestsum"),
     "gradle": _java("gradle", "junit/junit/4.x", fix="apt-get install gradle junit4"),
     "k6": _on_path("k6", fix="make tools"),
