@@ -40,14 +40,13 @@ class Containers:
     async def start(
         self, container: Mapping[str, Any], environment: Mapping[str, str], told: Mapping[str, str], port: int | None
     ) -> Any:
-        """One, running; the command is what overrides the image's entry point, as Cloud Run has it."""
+        """One, running; `args` takes the place of the image's CMD, as Cloud Run has it."""
         await self.image(container["image"])
         limits = container.get("resources", {}).get("limits", {})
 
         def work() -> Any:
             made = self.client.containers.create(
                 container["image"],
-                entrypoint=container.get("command"),
                 command=container.get("args"),
                 environment={**environment, **told},
                 labels={LABEL: self.mark},

@@ -30,7 +30,8 @@ class Fault:
     matching: str
     status: int = 0
     how: str = ""
-    """hang: no answer; close: half of it, and the connection ends; stale: the service as it was before."""
+    """hang: no answer; close: half of it, and the connection ends; stale: the service as it was before; stale after
+    change: that, as soon as somebody has changed it."""
     times: int = 1
     headers: dict[str, str] = field(default_factory=dict)
     message: str = "told to fail"
@@ -82,6 +83,9 @@ class StandIn:
 
     def fault(self, line: str) -> Fault | None:
         found = next((one for one in self.faults if one.times and one.matching in line), None)
+        if found and found.how == "stale after change":
+            changing = any(one.startswith("PATCH") for one in self.asked[-6:])
+            found = found if changing and re.fullmatch(f"GET v2/{SERVICE}", line) else None
         if found:
             found.times -= 1
         return found
@@ -195,7 +199,7 @@ def _app(one: StandIn) -> FastAPI:
             await asyncio.sleep(30)
         if fault and fault.how == "close":
             return StreamingResponse(_half(), headers={"Content-Length": "1000"})
-        if fault and fault.how == "stale":
+        if fault and fault.how.startswith("stale"):
             return JSONResponse(one.world.service(path.removeprefix("v2/")).previous)
         try:
             body = await request.json() if await request.body() else None

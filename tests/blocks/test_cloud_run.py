@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.cloud_run import CloudRunPlatform
+from domain.errors import CapabilityError, Rejected
+from domain.place import Job, Target
+from tests.blocks import bundles
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.docker_subject import can_make_images
-from tests.blocks.platform_contract import PlatformContract
+from tests.blocks.docker_subject import ROOT, can_make_images
+from tests.blocks.local_subject import Connection, Load
+from tests.blocks.platform_contract import TARGET, PlatformContract
 
 pytest.importorskip("google.cloud.run_v2", reason="google-cloud-run is not installed")
 
@@ -22,6 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not can_make_images(), reason="making images needs root and debootstrap"),
     pytest.mark.timeout(180),
 ]
+suite = PlatformContract()
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +55,273 @@ class TestBlock(BlockSuite):
     @pytest.fixture
     def block(self) -> type[Block]:
         return CloudRunPlatform
+
+
+async def test_no_request_fails_and_none_reaches_a_bad_release_through_good_and_bad_releases(
+    subject: CloudRunSubject,
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    async with Load((await subject.platform.inspect(TARGET)).address) as load:
+        for number in range(2, 5):
+            version, bad = f"v{number}", number % 2
+            await suite.provisioned(subject, lease, subject.release(version))
+            await subject.platform.shift(lease, version, 50)
+            await subject.wait(0.3)
+            if bad:
+                await subject.platform.abort(lease, f"v{number - 1}")
+                before = load.answered[version]
+                await subject.wait(0.3)
+                assert load.answered[version] == before
+            else:
+                await subject.platform.promote(lease, version)
+                await subject.platform.retire(lease, f"v{number - 1}" if number == 2 else f"v{number - 2}")
+    assert load.failed == [] and load.answered.total() > 100
+
+
+async def test_a_release_without_traffic_answers_at_its_own_address(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2", replicas=2))
+    state = (await subject.platform.inspect(TARGET)).of("v2")
+    assert state is not None and len(state.copies) == 2
+    async with Connection(state.copies[0].address) as connection:
+        assert await connection.get("/") == (200, "v2")
+
+
+async def test_charter_and_traffic_change_in_one_request(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    subject.server.bodies.clear()
+    await subject.platform.shift(lease, "v2", 25)
+    changes = [body for line, body in subject.server.bodies if line.startswith("PATCH")]
+    assert len(changes) == 1 and changes[0].keys() == {"name", "etag", "annotations", "traffic"}
+    assert sorted(one["percent"] for one in changes[0]["traffic"]) == [25, 75]
+
+
+async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    other = CloudRunSubject(subject.server)
+    await asyncio.gather(
+        *(
+            one.platform.remember(lease, f"{name}-{n}", str(n))
+            for n in range(5)
+            for name, one in (("a", subject), ("b", other))
+        )
+    )
+    pages = [await subject.platform.recall(TARGET, f"{name}-{n}") for n in range(5) for name in "ab"]
+    assert pages == [str(n) for n in range(5) for _ in "ab"]
+
+
+async def test_a_release_that_is_gone_leaves_no_revision_and_no_secret(
+    subject: CloudRunSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE", "postgres://very-secret")
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease, secrets={"DATABASE_URL": "env:DATABASE"})
+    async with Connection((await subject.platform.inspect(TARGET)).address) as connection:
+        assert await connection.get("/env/DATABASE_URL") == (200, "postgres://very-secret")
+    sent = [json.dumps(body) for line, body in subject.server.bodies if "/services" in line]
+    assert sent and not any("very-secret" in body for body in sent)
+    assert len(subject.server.world.secrets) == 1
+    await subject.platform.abort(lease, None)
+    service = next(iter(subject.server.world.services.values()))
+    assert [name.rpartition("-")[2][:4] for name in sorted(service.revisions)] == ["home", "rest"]
+    assert subject.server.world.secrets == {}
+    assert await subject.platform.recall(TARGET, "none") is None, "the notebook is still there"
+
+
+async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
+    subject: CloudRunSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE", "postgres://secret")
+    lease = await suite.lease(subject)
+    release = subject.release("v1", environment={"STAGE": "x"}, secrets={"URL": "env:DATABASE"})
+    told = Job(name="migrate", command=("python", "-c", "import os; print(os.environ['STAGE'], os.environ['URL'])"))
+    result = await subject.platform.run(lease, release, told)
+    assert (result.exit_code, result.output.strip()) == (0, "x postgres://secret")
+    failing = Job(name="migrate", command=("python", "-c", "raise SystemExit(7)"))
+    assert (await subject.platform.run(lease, release, failing)).exit_code == 7
+    slow = Job(name="migrate", command=("sleep", "60"), timeout=1.0)
+    assert (await subject.platform.run(lease, release, slow)).exit_code == 124
+    hasty = CloudRunSubject(subject.server, start_slack=0.0)
+    assert (await hasty.platform.run(lease, release, slow)).exit_code == 124
+    assert any(line.endswith(":cancel") for line in subject.server.asked), "we do not wait for Cloud Run's own clock"
+    assert (subject.server.jobs.jobs, subject.server.world.secrets) == ({}, {})
+
+
+async def test_an_image_that_cannot_be_had_is_told_with_what_to_do(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    gone = subject.release("v2")
+    artifact = gone.artifact.model_copy(update={"location": "nobody/nothing:1"})
+    await subject.platform.provision(lease, gone.model_copy(update={"artifact": artifact}))
+    ready, why = await subject.platform.wait_ready(TARGET, "v2", 20.0)
+    assert not ready and "Image 'nobody/nothing:1' not found" in why and "push the image" in why, why
+    assert await subject.send(5) == {"v1": 5}
+    await subject.platform.abort(lease, "v1")
+    assert await subject.send(5) == {"v1": 5}
+
+
+async def test_a_crash_loop_is_told_with_its_exit_code_and_last_words(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    crashing = subject.release("v1", command=("python", "-c", "raise SystemExit('no database')"))
+    await subject.platform.provision(lease, crashing)
+    ready, why = await subject.platform.wait_ready(TARGET, "v1", 20.0)
+    assert not ready and "exit(1)" in why and "no database" in why, why
+
+
+async def test_a_failed_release_does_not_keep_others_from_the_traffic(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    crashing = subject.release("v3", command=("python", "-c", "raise SystemExit(1)"))
+    await subject.platform.provision(lease, crashing)
+    assert not (await subject.platform.wait_ready(TARGET, "v3", 20.0))[0]
+    await subject.platform.shift(lease, "v2", 50)
+    assert await subject.send(20) == {"v1": 10, "v2": 10}
+
+
+async def test_a_failed_release_that_is_said_again_is_tried_again(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    gone = subject.release("v2")
+    gone = gone.model_copy(update={"artifact": gone.artifact.model_copy(update={"location": "tes-pushed-late:1"})})
+    await subject.platform.provision(lease, gone)
+    assert not (await subject.platform.wait_ready(TARGET, "v2", 20.0))[0]
+    images = subject.server.world.containers.client.images
+    images.get("tes-test-service:v2").tag("tes-pushed-late", "1")
+    try:
+        await suite.provisioned(subject, lease, gone)
+        await subject.platform.promote(lease, "v2")
+        assert await subject.send(5) == {"v2": 5}
+    finally:
+        images.remove("tes-pushed-late:1")
+
+
+PROMOTE = """
+import asyncio, sys
+from blocks.platforms.cloud_run import CloudRunPlatform
+from domain.place import Lease
+urls = dict.fromkeys(("endpoint", "secrets_endpoint", "logging_endpoint"), sys.argv[1])
+platform = CloudRunPlatform(project="shop-1", region="europe-west1", anonymous=True, **urls)
+print("ready", flush=True)
+asyncio.run(platform.promote(Lease.model_validate_json(sys.argv[2]), "v2"))
+"""
+
+
+@pytest.mark.parametrize("after", [0.0, 0.03, 0.08, 0.2])
+async def test_a_client_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_finishes(
+    subject: CloudRunSubject, after: float
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    argv = [sys.executable, "-c", PROMOTE, subject.server.url, lease.model_dump_json()]
+    killed = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE)
+    assert killed.stdout is not None
+    await asyncio.to_thread(killed.stdout.readline)
+    await asyncio.sleep(after)
+    killed.kill()
+    killed.communicate()
+    weights = await suite.versions(subject)
+    assert weights in ({"v1": 100, "v2": 0}, {"v1": 0, "v2": 100})
+    await subject.platform.promote(lease, "v2")
+    assert (await subject.send(20)) == {"v2": 20}
+
+
+async def test_a_client_that_is_killed_between_decision_and_revision_is_finished_by_the_next_one(
+    subject: CloudRunSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    place = type(subject.platform.place(TARGET))
+
+    async def killed(*_: object) -> None:
+        raise KeyError("killed here")
+
+    monkeypatch.setattr(place, "start", killed)
+    with pytest.raises(KeyError):
+        await subject.platform.provision(lease, subject.release("v2"))
+    monkeypatch.undo()
+    state = (await subject.platform.inspect(TARGET)).of("v2")
+    assert state is not None and not state.ready and "0 of 1 copies" in state.reason
+    await suite.provisioned(subject, lease, subject.release("v2"))
+
+
+async def test_what_a_killed_client_left_is_garbage_and_is_collected(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    assert await subject.platform.garbage() == []
+    world, jobs = subject.server.world, subject.server.jobs
+    labels = subject.platform.place(TARGET).names.labels("job")
+    parent = "projects/shop-1/locations/europe-west1"
+    jobs.create(parent, "left", {"labels": labels, "template": {"template": {"timeout": "10s"}}})
+    jobs.create(parent, "theirs", {"template": {"template": {"timeout": "10s"}}})
+    assert await subject.platform.garbage() == [], "somebody may be waiting for it"
+    for job in jobs.jobs.values():
+        job["createTime"] = "2020-01-01T00:00:00Z"
+    secret = {"labels": {**labels, "tes-role": "secret", "tes-owner": "job-left"}}
+    world.secrets["kept"] = {**secret, "name": "projects/shop-1/secrets/kept", "createTime": "2020-01-01T00:00:00Z"}
+    world.values["kept"] = []
+    assert sorted(await subject.platform.garbage()) == [f"{parent}/jobs/left", "projects/shop-1/secrets/kept"]
+    await subject.platform.collect()
+    assert (list(jobs.jobs), world.secrets) == ([f"{parent}/jobs/theirs"], {})
+    assert await subject.send(5) == {"v1": 5}
+
+
+async def test_a_service_that_is_somebody_elses_is_not_touched(subject: CloudRunSubject) -> None:
+    await suite.lease(subject)
+    service = next(iter(subject.server.world.services.values()))
+    service.spec["annotations"] = {"theirs": "1"}
+    with pytest.raises(Rejected, match="has no charter of shop in staging"):
+        await subject.platform.acquire(TARGET, "b", 60.0)
+
+
+async def test_annotations_of_others_stay(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    service = next(iter(subject.server.world.services.values()))
+    service.spec["annotations"]["cost-centre"] = "7"
+    await subject.platform.remember(lease, "page", "text")
+    assert service.spec["annotations"]["cost-centre"] == "7"
+
+
+async def test_a_change_of_who_may_reach_it_comes_with_the_next_release(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    opened = CloudRunSubject(subject.server, public=True)
+    await suite.stable(opened, lease)
+    assert next(iter(subject.server.world.services.values())).spec["invokerIamDisabled"] is True
+
+
+async def test_a_long_notebook_is_kept_in_pieces(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await subject.platform.remember(lease, "page", "x" * 120_000)
+    assert await subject.platform.recall(TARGET, "page") == "x" * 120_000
+    with pytest.raises(Rejected, match="fit into a service's notes"):
+        await subject.platform.remember(lease, "more", "x" * 200_000)
+
+
+async def test_targets_of_other_installations_are_not_seen(subject: CloudRunSubject) -> None:
+    await suite.lease(subject)
+    other = CloudRunSubject(subject.server, installation="other")
+    assert await other.platform.targets() == []
+    assert (await other.platform.inspect(TARGET)).releases == ()
+
+
+async def test_a_bundle_and_a_port_are_refused_with_what_to_change(subject: CloudRunSubject, tmp_path: object) -> None:
+    lease = await suite.lease(subject)
+    with pytest.raises(CapabilityError, match="runs images.* is a bundle"):
+        await subject.platform.provision(lease, bundles.release(tmp_path, "v1"))  # type: ignore[arg-type]
+    with pytest.raises(Rejected, match="443"):
+        await subject.platform.provision(lease, subject.release("v1", public_port=8080))
+
+
+async def test_what_is_disposed_of_leaves_nothing(subject: CloudRunSubject) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await subject.platform.dispose(lease)
+    assert await subject.platform.targets() == []
+    assert (await subject.platform.inspect(TARGET)).releases == ()
+    await subject.platform.dispose(lease)
+    assert (await subject.platform.inspect(Target(service="a", environment="b"))).releases == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -20,18 +21,22 @@ from domain.errors import Rejected
 from domain.place import Job, JobResult, Release
 
 TIMED_OUT = 124
+_DEADLINE = 4  # google.rpc.Code
 
 
 class Jobs:
     """Of one target; `parent` is `projects/<project>/locations/<region>`."""
 
-    def __init__(self, api: Api, names: Names, parent: str, options: Options, secrets: Secrets, logs: Logs) -> None:
-        self.api, self.names, self.parent, self.options = api, names, parent, options
+    def __init__(
+        self, api: Api, names: Names, parent: str, options: Options, secrets: Secrets, logs: Logs, slack: float
+    ) -> None:
+        self.api, self.names, self.parent, self.options, self.slack = api, names, parent, options, slack
         self.secrets, self.logs = secrets, logs
 
     async def run(self, release: Release, job: Job, values: Mapping[str, str]) -> JobResult:
-        """Its exit code and output; 124 when its time was over, counted from when it was told to run. Rejected for one
-        that could not be started."""
+        """Its exit code and output; 124 when its time was over. Cloud Run counts it from when the
+        container starts; one that has not ended `slack` seconds after that is cancelled. Rejected for one that could
+        not be started."""
         name = f"{self.names.service[:30].rstrip('-')}-{uuid.uuid4().hex[:8]}"
         owner, what, began = f"job-{name}", f"running {job.name}", time.monotonic()
         try:
@@ -41,12 +46,18 @@ class Jobs:
             await self.api.done(made, what)
             started = await self.api.call("POST", f"v2/{self.parent}/jobs/{name}:run", what, body={})
             execution = str(started["metadata"]["name"])
-            code = await self._ended(execution, time.monotonic() + job.timeout, what)
+            code = await self._ended(execution, time.monotonic() + job.timeout + self.slack, what)
             output = await self.logs.said(last(execution))
         finally:
             # A cancelled caller leaves nothing either; what a killed one leaves is garbage, found by its labels.
             await asyncio.shield(self._gone(name, kept_by=owner, what=what))
         return JobResult(exit_code=code, output=output, seconds=time.monotonic() - began)
+
+    async def end(self) -> None:
+        """None of the target is left."""
+        for one in await self.api.every(f"v2/{self.parent}/jobs", "jobs", f"disposing of {self.names.target}"):
+            if self.names.labels("job").items() <= one.get("labels", {}).items():
+                await drop(self.api, one["name"], f"disposing of {self.names.target}")
 
     async def _ended(self, execution: str, deadline: float, what: str) -> int:
         while True:
@@ -63,15 +74,16 @@ class Jobs:
         """The one task's exit code: what a shell would say for a signal, 124 when Cloud Run ended it for its time."""
         tasks = await self.api.every(f"v2/{execution}/tasks", "tasks", what)
         attempt = tasks[0].get("lastAttemptResult", {}) if tasks else {}
+        status = attempt.get("status", {})
+        said = str(status.get("message") or words(now))
+        if status.get("code") == _DEADLINE or re.search("time ?out|deadline", said, re.IGNORECASE):
+            return TIMED_OUT
         if attempt.get("termSignal"):
             return 128 + int(attempt["termSignal"])
         if attempt.get("exitCode"):
             return int(attempt["exitCode"])
         if now.get("succeededCount"):
             return 0
-        said = str(attempt.get("status", {}).get("message") or words(now))
-        if "timeout" in said.lower():
-            return TIMED_OUT
         raise Rejected(f"{what}: it could not be run: {said}")
 
     async def _gone(self, name: str, kept_by: str, what: str) -> None:

@@ -34,16 +34,16 @@ class Litter:
         self.secrets, self.place = secrets, place
 
     async def found(self, targets: Sequence[Target]) -> list[str]:
-        """Full names. Secrets that are younger than a job can last are not looked at: their job may begin yet."""
-        jobs, now = await self._jobs(), time.time()
+        """Full names. What has labels is listed before the charters are read: what is placed meanwhile is wanted then.
+        A secret that was made a moment ago is let be: its job may not have begun."""
+        wanted = {f"{LABEL}installation": self.installation, f"{LABEL}role": "secret"}
+        secrets, jobs, now = await self.secrets.of(wanted), await self._jobs(), time.time()
         left = [one["name"] for one in jobs if _over(one, now)]
         owners = {f"job-{last(one['name'])}" for one in jobs if not _over(one, now)}
         for target in targets:
             found = await self.place(target).found()
             left += [found.revisions[name]["name"] for name in found.unwanted() if name != found.newest]
             owners |= {found.names.tag(one) for one in found.charter.releases}
-        wanted = {f"{LABEL}installation": self.installation, f"{LABEL}role": "secret"}
-        secrets = await self.secrets.of(wanted)
         left += [one["name"] for one in secrets if one["labels"].get(OWNER) not in owners and _age(one, now) > _LATE]
         return left
 

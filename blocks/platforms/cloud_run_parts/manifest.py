@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from blocks.platforms.cloud_run_parts.names import LABEL, Names
+from blocks.platforms.cloud_run_parts.names import Names
 from domain.charter import Charter, Placed
 from domain.place import Job, Release
 from domain.spec import Health
@@ -35,7 +35,6 @@ class Options:
     concurrency: int = 80
     most: int = 100
     cpu_always: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
 
     def network_access(self) -> dict[str, Any]:
         """The template's `vpcAccess`; empty for none."""
@@ -51,13 +50,17 @@ class Options:
 def new_service(names: Names, options: Options, annotations: Mapping[str, str]) -> dict[str, Any]:
     """A service that has no release yet: all requests go to a neutral revision, of which no instance is kept."""
     return {
-        "labels": {**options.labels, **names.labels("service")},
+        "labels": names.labels("service"),
         "annotations": dict(annotations),
-        "ingress": options.ingress,
-        "invokerIamDisabled": options.public,
+        **reach(options),
         "template": neutral(names.home, names, options),
         "traffic": [share(names.home, 100)],
     }
+
+
+def reach(options: Options) -> dict[str, Any]:
+    """Who reaches the service: fields of its own, which a change of the block changes."""
+    return {"ingress": options.ingress, "invokerIamDisabled": options.public}
 
 
 def neutral(revision: str, names: Names, options: Options) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def template(names: Names, placed: Placed, options: Options, secrets: Mapping[st
     }
     return {
         "revision": names.revision(placed),
-        "labels": {**options.labels, **names.labels("release", release=names.tag(placed))},
+        "labels": names.labels("release", release=names.tag(placed)),
         "scaling": {"minInstanceCount": release.replicas, "maxInstanceCount": max(options.most, release.replicas)},
         "timeout": f"{options.request_timeout}s",
         "maxInstanceRequestConcurrency": options.concurrency,
@@ -97,7 +100,7 @@ def job(
 ) -> dict[str, Any]:
     """A job that runs once, with no second try: whoever asked for it decides about that."""
     return {
-        "labels": {**options.labels, **names.labels("job")},
+        "labels": names.labels("job"),
         "template": {
             "taskCount": 1,
             "template": {
@@ -121,7 +124,7 @@ def _container(
     words = [word.replace("${PORT}", port) for word in command]
     return {
         "image": release.artifact.location,
-        **({"command": words[:1], "args": words[1:]} if words else {}),
+        **({"args": words} if words else {}),  # the image's entry point stays, as on Docker
         "env": [
             *({"name": key, "value": value} for key, value in clear.items() if key not in secrets),
             *(
@@ -176,19 +179,23 @@ def traffic(charter: Charter, names: Names, there: Mapping[str, bool]) -> list[d
     return [*([share(names.home, rest)] if rest else []), *shares]
 
 
-def obeyed(wanted: Sequence[Mapping[str, Any]], statuses: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether requests are shared so now, and each tag has an address. `statuses`: the service's `trafficStatuses`."""
-    return _parts(wanted) == _parts(statuses)
-
-
-def _parts(targets: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], set[tuple[str, str]]]:
+def shared(targets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The percentages by revision, of a `traffic` or a `trafficStatuses`."""
     percents: dict[str, int] = {}
     for one in targets:
         if percent := int(one.get("percent", 0)):
             percents[one.get("revision", "")] = percents.get(one.get("revision", ""), 0) + percent
-    return percents, {(one["tag"], one.get("revision", "")) for one in targets if one.get("tag")}
+    return percents
 
 
-def release_of(revision: Mapping[str, Any]) -> str:
-    """The tag of the release that a revision belongs to; empty for a neutral one."""
-    return str(revision.get("labels", {}).get(f"{LABEL}release", ""))
+def obeyed(wanted: Sequence[Mapping[str, Any]], statuses: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether requests are shared so now, and each tag has its revision. `statuses`: the service's
+    `trafficStatuses`."""
+    tags, seen = ({(one["tag"], one.get("revision")) for one in some if one.get("tag")} for some in (wanted, statuses))
+    return shared(wanted) == shared(statuses) and tags == seen
+
+
+def secrets_of(revision: Mapping[str, Any]) -> list[str]:
+    """The ids of the secrets that a revision names."""
+    named = (one for container in revision.get("containers", []) for one in container.get("env", []))
+    return [one["valueSource"]["secretKeyRef"]["secret"] for one in named if "valueSource" in one]

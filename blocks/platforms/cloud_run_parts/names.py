@@ -11,8 +11,9 @@ from domain.place import Release, Target
 
 LABEL = "tes-"
 ROLES = ("service", "job", "secret")
-_SERVICE = 38
-"""Characters of a service's name. Cloud Run takes 49; a tag's address is `tag---service-...` in one label of 63."""
+_SERVICE = 34
+"""Characters of a service's name. Cloud Run takes 49; with a tag, which has 11 here, it stands in one label of an
+address, where both together have room for 46."""
 
 
 class Names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from domain.charter import Charter, Placed
 from domain.errors import Rejected, Unavailable
 from domain.place import Job, JobResult, Release
 
+_log = logging.getLogger(__name__)
 _TRIES = 20
 
 
@@ -35,7 +37,7 @@ class CloudRunPlace:
         self.names, self.api, self.options, self.secrets, self.logs = names, api, options, secrets, logs
         self.target, self.slack = names.target, slack
         self.services, self.name = f"{parent}/services", f"{parent}/services/{names.service}"
-        self.jobs = Jobs(api, names, parent, options, secrets, logs)
+        self.jobs = Jobs(api, names, parent, options, secrets, logs, slack)
         self._found: Found | None = None  # what was read last
 
     async def begun(self) -> bool:
@@ -95,7 +97,7 @@ class CloudRunPlace:
         await self._patch(found, body, f"changing {self.target}")
         self._found = None
         if moved:
-            await self._obeyed(traffic)
+            await self._obeyed(traffic, charter.serial)
 
     def _annotations(self, found: Found, charter: Charter) -> dict[str, str]:
         now = time.time()
@@ -106,16 +108,17 @@ class CloudRunPlace:
                 leaving[self.names.revision(one)] = now + one.release.drain
         return notes.written(charter, leaving, found.service.get("annotations", {}))
 
-    async def _obeyed(self, traffic: list[dict[str, Any]]) -> None:
+    async def _obeyed(self, traffic: list[dict[str, Any]], serial: int) -> None:
         what = f"moving the traffic of {self.target}"
 
         async def look() -> bool | None:
-            service = (await self._read()).service
-            routes = conditions.of(service, "RoutesReady")
-            if manifest.obeyed(traffic, service.get("trafficStatuses", [])):
+            found = await self._read()
+            service, routes = found.service, conditions.of(found.service, "RoutesReady")
+            if found.charter.serial != serial:
+                # Somebody has decided since, on top of this; or the read is older than what was written.
+                return True if found.charter.serial > serial else None
+            if manifest.shared(traffic) == manifest.shared(service.get("trafficStatuses", [])):
                 return True
-            if not manifest.obeyed(traffic, service.get("traffic", [])):
-                return True  # somebody else has decided since, on top of this
             if routes.get("state") == "CONDITION_FAILED" and not service.get("reconciling"):
                 raise Unavailable(f"Cloud Run, {what}: {routes.get('message', 'it does not obey')}")
             return None
@@ -145,6 +148,7 @@ class CloudRunPlace:
             body = {
                 "template": manifest.template(self.names, placed, self.options, kept),
                 "traffic": manifest.traffic(found.charter, self.names, {**found.there(), name: True}),
+                **_differing(manifest.reach(self.options), found.service),
             }
             try:
                 await self._patch(found, body, what)
@@ -173,9 +177,18 @@ class CloudRunPlace:
             unwanted = found.unwanted()
         for name in unwanted:
             if name != found.newest:
-                await drop(self.api, f"{self.name}/revisions/{name}", f"tidying {self.target}")
-        if any(one.release.secrets for one in found.charter.releases) or unwanted:
-            await self.secrets.forget(self.names, [self.names.tag(one) for one in found.charter.releases])
+                await self._forget(found.revisions[name], name)
+
+    async def _forget(self, revision: Mapping[str, Any], name: str) -> None:
+        try:
+            await drop(self.api, f"{self.name}/revisions/{name}", f"tidying {self.target}")
+        except Rejected as error:
+            # It has no traffic and no instance any more: the verb is done, and the next look tries again.
+            _log.warning("%s", error.message)
+            return
+        for secret in manifest.secrets_of(revision):
+            if secret.startswith(f"{self.names.service}-"):
+                await self.secrets.drop(secret)
 
     async def _park(self, found: Found) -> None:
         """The service's template is a neutral one, under a name that was never used, and has no traffic."""
@@ -195,7 +208,8 @@ class CloudRunPlace:
 
     async def end(self) -> None:
         await drop(self.api, self.name, f"disposing of {self.target}")
-        await self.secrets.forget(self.names, jobs=True)
+        await self.jobs.end()
+        await self.secrets.forget(self.names)
 
     async def run(self, release: Release, job: Job, secrets: Mapping[str, str]) -> JobResult:
         return await self.jobs.run(release, job, secrets)
@@ -234,6 +248,11 @@ class CloudRunPlace:
             if "already exists" in error.message:
                 raise Rejected(error.message, fix="give the release another version") from error
             raise Stale from error
+
+
+def _differing(wanted: Mapping[str, Any], service: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not so yet; a field that is false is left out of an answer."""
+    return {key: value for key, value in wanted.items() if service.get(key, False) != value}
 
 
 def _shares(charter: Charter) -> list[tuple[str, int, float]]:

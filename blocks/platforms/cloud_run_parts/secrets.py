@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from blocks.platforms.cloud_run_parts.answers import Conflict, Missing
@@ -44,15 +44,13 @@ class Secrets:
             f"v1/projects/{self.project}/secrets", "secrets", "looking for secrets", filter=wanted
         )
 
-    async def forget(self, names: Names, wanted: Collection[str] = (), *, jobs: bool = False) -> None:
-        """Those of owners that are not wanted are gone; those of jobs only where it is said."""
+    async def forget(self, names: Names) -> None:
+        """All of the target are gone."""
         for one in await self.of(names.labels("secret")):
-            owner = one["labels"].get(OWNER, "")
-            if owner not in wanted and (jobs or not owner.startswith("job")):
-                await self.drop(one["name"])
+            await self.drop(one["name"])
 
     async def drop(self, name: str) -> None:
-        """The secret of that full name is gone."""
+        """The secret of that id or full name is gone."""
         try:
             await self.api.call("DELETE", f"v1/projects/{self.project}/secrets/{last(name)}", "dropping a secret")
         except Missing:
