@@ -65,8 +65,8 @@ class Containers:
 
     @staticmethod
     def port(container: Any) -> int:
-        """Where it answers on this machine."""
-        return next(int(one[0]["HostPort"]) for one in container.ports.values() if one)
+        """Where it answers on this machine; 0 for one that has ended."""
+        return next((int(one[0]["HostPort"]) for one in container.ports.values() if one), 0)
 
     async def healthy(self, container: Any, probe: Mapping[str, Any], say: Any) -> str:
         """Empty once it answers below 400; why not, after the probe's whole time or when it has ended. Asked more

@@ -10,31 +10,17 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from tests.blocks.cloud_run_fault import Fault
 from tests.blocks.cloud_run_jobs import StandInJobs
 from tests.blocks.cloud_run_secrets import StandInSecrets
 from tests.blocks.cloud_run_types import Unknown, read
 from tests.blocks.cloud_run_world import Refused, StandInWorld
-
-
-@dataclass
-class Fault:
-    """For the next `times` requests whose `METHOD path` has `matching` in it. `status` 0: see `how`."""
-
-    matching: str
-    status: int = 0
-    how: str = ""
-    """hang: no answer; close: half of it, and the connection ends; stale: the service as it was before; stale after
-    change: that, as soon as somebody has changed it."""
-    times: int = 1
-    headers: dict[str, str] = field(default_factory=dict)
-    message: str = "told to fail"
 
 
 class StandIn:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from blocks.platforms.cloud_run import CloudRunPlatform
 from blocks.platforms.cloud_run_parts.api import Patience
 from domain.place import Release
 from domain.spec import Health
 from domain.supply import Artifact
-from tests.blocks.cloud_run_server import StandIn
 from tests.blocks.docker_subject import BASE, image
 from tests.blocks.local_subject import Connection
 from tests.blocks.platform_contract import TARGET
+
+if TYPE_CHECKING:
+    from tests.blocks.cloud_run_server import StandIn
 
 QUICK = Health(grace=6.0, interval=0.1, timeout=1.0)
 

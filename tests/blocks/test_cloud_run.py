@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from prefect.blocks.core import Block
@@ -16,14 +17,13 @@ from domain.errors import CapabilityError, Rejected
 from domain.place import Job, Target
 from tests.blocks import bundles
 from tests.blocks.block_suite import BlockSuite
+from tests.blocks.cloud_run_subject import CloudRunSubject
 from tests.blocks.docker_subject import ROOT, can_make_images
 from tests.blocks.local_subject import Connection, Load
 from tests.blocks.platform_contract import TARGET, PlatformContract
 
-pytest.importorskip("google.cloud.run_v2", reason="google-cloud-run is not installed")
-
-from tests.blocks.cloud_run_server import StandIn  # noqa: E402
-from tests.blocks.cloud_run_subject import CloudRunSubject  # noqa: E402
+if TYPE_CHECKING:
+    from tests.blocks.cloud_run_server import StandIn
 
 pytestmark = [
     pytest.mark.requires("docker", "google-cloud-run"),
@@ -35,6 +35,8 @@ suite = PlatformContract()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[StandIn]:
+    from tests.blocks.cloud_run_server import StandIn
+
     server = StandIn()
     server.start()
     yield server

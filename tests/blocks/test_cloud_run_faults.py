@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from domain.errors import Rejected, Unavailable
+from tests.blocks.cloud_run_fault import Fault
+from tests.blocks.cloud_run_subject import CloudRunSubject
 from tests.blocks.docker_subject import can_make_images
 from tests.blocks.platform_contract import TARGET, PlatformContract
 
-pytest.importorskip("google.cloud.run_v2", reason="google-cloud-run is not installed")
-
-from tests.blocks.cloud_run_server import Fault, StandIn  # noqa: E402
-from tests.blocks.cloud_run_subject import CloudRunSubject  # noqa: E402
+if TYPE_CHECKING:
+    from tests.blocks.cloud_run_server import StandIn
 
 pytestmark = [
     pytest.mark.requires("docker", "google-cloud-run"),
@@ -26,6 +27,8 @@ suite = PlatformContract()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[StandIn]:
+    from tests.blocks.cloud_run_server import StandIn
+
     server = StandIn()
     server.start()
     yield server
