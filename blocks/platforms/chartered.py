@@ -149,12 +149,13 @@ class Chartered(Block):
             await noted(place, lambda charter: charter.given_back(lease))
 
     async def inspect(self, target: Target) -> ServiceState:
-        """As HostsServices.inspect. What the charter no longer wants, because its time is over, goes now."""
+        """As HostsServices.inspect. What the charter no longer wants, because its time is over, goes now; what was
+        decided by a client that was killed before it was heard is said again."""
         place = self.place(target)
         if not await place.begun():
             return ServiceState(target=target)
         seen = await place.look()
-        if seen.charter.cooled(time.time()) is not seen.charter:
+        if seen.charter.cooled(time.time()) is not seen.charter or not seen.agrees:
             await changed(place, lambda seen: seen.charter.cooled(time.time()))
             await place.tidy()
             seen = await place.look()
