@@ -1,0 +1,1 @@
+"""The pieces of the two platforms on Azure Container Instances."""
