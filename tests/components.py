@@ -106,7 +106,21 @@ def _kubernetes() -> str | None:
     return None if answered else f"no cluster answers at {os.environ['KUBECONFIG']} ({fix})"
 
 
+def _azure_models() -> str | None:
+    names = ("identity", "mgmt.containerinstance", "mgmt.network", "mgmt.trafficmanager")
+    for name in names:
+        try:
+            found = importlib.util.find_spec(f"azure.{name}")
+        except ModuleNotFoundError:
+            found = None
+        if found is None:
+            package = f"azure-{name.replace('.', '-')}"
+            return f"{package} is not installed (pip install {package})"
+    return None
+
+
 COMPONENTS: dict[str, Probe] = {
+    "azure-mgmt": _azure_models,
     "bandit": _module("bandit"),
     "boto3": _module("boto3"),
     "cargo": _on_path("cargo", fix="install Rust, rustup.rs"),
