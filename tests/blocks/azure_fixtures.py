@@ -15,13 +15,13 @@ MARK = "test-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
 """Tests that run at the same time see nothing of each other."""
 
 
-@pytest.fixture(scope="session")
-def azure_images() -> None:
+@pytest.fixture(scope="session", name="azure_images")
+def azure_images_fixture() -> None:
     make_images()
 
 
-@pytest.fixture
-async def azure(azure_images: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+@pytest.fixture(name="azure")
+async def azure_fixture(azure_images: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     async with serving(MARK) as server:
         # As the App Service gives a managed identity: azure-identity asks for tokens there.
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{server.url}/msi/token")

@@ -152,8 +152,8 @@ def _container_view(state: dict[str, Any], events: list[dict[str, Any]]) -> dict
     over = {"state": "Terminated", "exitCode": state.get("ExitCode", 0), "detailStatus": detail}
     if not state:
         broken = any(one["name"] == "Failed" for one in events)
-        return {"restartCount": 0, "currentState": {"state": "Waiting", "detailStatus": "ErrImagePull" if broken else ""},
-                "events": events}  # fmt: skip
+        detail = "ErrImagePull" if broken else ""
+        return {"restartCount": 0, "currentState": {"state": "Waiting", "detailStatus": detail}, "events": events}
     view: dict[str, Any] = {"restartCount": state["Restarts"], "events": events}
     if status == "running":
         view["currentState"] = {"state": "Running", "startTime": state["StartedAt"], "detailStatus": ""}

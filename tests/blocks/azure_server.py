@@ -117,8 +117,8 @@ class Server:
         if path == "/msi/token":
             token = f"token-{next(self._numbers)}"
             self.tokens[token] = query["resource"]
-            return _json({"access_token": token, "expires_on": str(int(time.time()) + 3600), "resource": query["resource"],
-                          "token_type": "Bearer", "client_id": "me"})  # fmt: skip
+            given = {"access_token": token, "expires_on": str(int(time.time()) + 3600), "resource": query["resource"]}
+            return _json({**given, "token_type": "Bearer", "client_id": "me"})
         if path.startswith("/blobs/"):
             headers = {name.lower(): value for name, value in request.headers.items()}
             return self.blobs.answer(method, path.removeprefix("/blobs/"), query, headers, body, stale)
@@ -235,7 +235,7 @@ class Server:
     # The public, in place of the name servers of Traffic Manager and of a gateway's processes.
 
     async def resolve_by_weight_stand_in(self, name: str) -> str:
-        """The address that one resolution of a profile's name gives; smooth, so that few resolutions are shared well."""
+        """The address that one resolution of a profile's name gives; smooth, so that few of them are shared well."""
         profile = next(
             one for one in self.profiles.values() if one["properties"]["dnsConfig"]["fqdn"] == name.partition(":")[0]
         )

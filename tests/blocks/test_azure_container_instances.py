@@ -10,7 +10,7 @@ from prefect.blocks.core import Block
 from blocks.platforms.azure_container_instances import AzureContainerInstancesPlatform
 from blocks.platforms.azure_container_instances_gateway import AzureContainerInstancesGatewayPlatform
 from tests.blocks.aci_subject import AzureSubject, GatewaySubject
-from tests.blocks.azure_fixtures import azure, azure_images  # noqa: F401 - fixtures
+from tests.blocks.azure_fixtures import azure_fixture, azure_images_fixture  # noqa: F401 - fixtures
 from tests.blocks.azure_server import Server
 from tests.blocks.block_suite import BlockSuite
 from tests.blocks.docker_subject import can_make_images

@@ -51,8 +51,9 @@ class Notebook:
         self.container = f"{endpoint.rstrip('/')}/{container}"
 
     def address(self, target: Target) -> str:
+        # Quoted twice: the store takes one off, and what it calls the blob has two slashes whatever they are called.
         parts = (self.installation, target.environment, target.service)
-        return "/".join((self.container, *(quote(part, safe="") for part in parts))) + ".json"
+        return f"{self.container}/{quote('/'.join(quote(part, safe='') for part in parts))}.json"
 
     async def read(self, target: Target) -> Kept | None:
         """The newest, or None."""
@@ -107,7 +108,6 @@ class Notebook:
                 return found
             names, marker = listed(answer.content)
             for name in names:
-                # The store gives names as they were in the address, decoded once.
                 _, environment, service = name.removesuffix(".json").split("/")
                 found.append(Target(service=unquote(service), environment=unquote(environment)))
             if not marker:
