@@ -177,9 +177,9 @@ async def test_copies_that_only_the_network_reaches_are_judged_by_azures_probes(
 async def test_a_port_that_the_public_does_not_ask_is_rejected_before_anything_moves(subject: AzureSubject) -> None:
     lease = await suite.lease(subject)
     await suite.stable(subject, lease)
-    for changes in ({"port": 9000}, {"public_port": 80}):
+    for release in (subject.release("v2", port=9000), subject.release("v2", public_port=80)):
         with pytest.raises(Rejected, match="listens on"):
-            await subject.platform.provision(lease, subject.release("v2", **changes))
+            await subject.platform.provision(lease, release)
     assert await suite.versions(subject) == {"v1": 100}
 
 
