@@ -134,6 +134,7 @@ COMPONENTS: dict[str, Probe] = {
     "gradle": _java("gradle", "junit/junit/4.x", fix="apt-get install gradle junit4"),
     "k6": _on_path("k6", fix="make tools"),
     "kubernetes": _kubernetes,
+    "kubernetes-asyncio": _module("kubernetes_asyncio"),
     "locust": _module("locust"),
     "maven": _java(
         "mvn",
