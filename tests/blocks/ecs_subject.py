@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 import boto3
+import docker
 from pydantic import SecretStr
 
 from blocks.platforms.ecs import EcsPlatform
@@ -95,7 +96,8 @@ class EcsSubject:
         assert [one for one in rules if not one["IsDefault"]] == []
         for one in await asyncio.to_thread(self.balancer.containers):
             assert one["State"] != "running" or one["Labels"]["com.amazonaws.ecs.task-arn"] in self.balancer.jobs
-            await asyncio.to_thread(self.balancer._docker.api.remove_container, one["Id"], force=True)
+            with contextlib.suppress(docker.errors.NotFound):  # ministack takes some away itself, sometime
+                await asyncio.to_thread(self.balancer._docker.api.remove_container, one["Id"], force=True)
 
 
 def listener(emulators: Emulators) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -62,13 +63,15 @@ class StandInAws(StandInServer):
         kind = "application/x-amz-json-1.1"
         name = operation.rpartition(".")[2]
         if name == "DescribeTargetHealth":
-            return 200, "text/xml", self._health(parse_qs(body.decode())["TargetGroupArn"][0]), ""
+            arn = parse_qs(body.decode())["TargetGroupArn"][0]
+            if arn in self.balancer.arns():  # else moto says that there is none
+                return 200, "text/xml", self._health(arn), ""
         if name == "GetMetricData":
             return 200, kind, json.dumps(self._metrics(json.loads(body))).encode(), ""
         if name == "GetLogEvents":
             asked = json.loads(body)
             task = asked["logStreamName"].rpartition("/")[2]
-            events = [] if asked.get("nextToken") else await asyncio.to_thread(self._log, task)
+            events = [] if asked.get("nextToken") else await self.apart(lambda: self._log(task))
             return 200, kind, json.dumps({"events": events, "nextForwardToken": "f/1"}).encode(), ""
         ecs = operation.startswith(_ECS)
         if ecs:  # ministack would open every port on every address of this machine
@@ -96,7 +99,7 @@ class StandInAws(StandInServer):
         if name != "DescribeTasks":
             return told
         for task in answer["tasks"]:
-            if address := await asyncio.to_thread(self.balancer.address_of, task["taskArn"]):
+            if address := await self.apart(partial(self.balancer.address_of, task["taskArn"])):
                 details = [{"name": "privateIPv4Address", "value": address}]
                 task["attachments"] = [{"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}]
         return json.dumps(answer).encode()

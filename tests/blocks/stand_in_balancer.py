@@ -72,7 +72,7 @@ class StandInBalancer(StandInServer):
 
     async def refresh(self) -> None:
         """The rule and the groups, as the API has them now."""
-        self.weights, self.groups = await asyncio.to_thread(self._read)
+        self.weights, self.groups = await self.apart(self._read)
 
     def _read(self) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
         groups = {one["TargetGroupArn"]: one for one in self._elb.describe_target_groups()["TargetGroups"]}
@@ -99,7 +99,7 @@ class StandInBalancer(StandInServer):
     async def _look(self) -> None:
         while True:
             running: dict[str, set[str]] = {}
-            for one in await asyncio.to_thread(self.containers):
+            for one in await self.apart(self.containers):
                 if one["State"] == "running" and one["Labels"][f"{_LABEL}.task-arn"] not in self.jobs:
                     running.setdefault(one["Labels"][f"{_LABEL}.task-definition-family"], set()).add(_address(one))
             for name in {*self.targets, *running}:
@@ -126,6 +126,9 @@ class StandInBalancer(StandInServer):
         looked.asked, looked.good, looked.said = True, good, "" if good else said
         if looked.streak >= group["HealthyThresholdCount" if good else "UnhealthyThresholdCount"]:
             looked.healthy = good
+
+    def arns(self) -> set[str]:
+        return {str(one["TargetGroupArn"]) for one in self.groups.values()}
 
     def health(self, arn: str) -> list[tuple[str, int, str, str]]:
         """Address, port, state, description: what DescribeTargetHealth tells."""

@@ -208,6 +208,34 @@ async def test_what_no_charter_names_is_garbage_and_collected(subject: EcsSubjec
     assert await subject.platform.garbage() == []
 
 
+async def test_a_rule_and_a_group_that_somebody_took_away_are_put_back(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    release = await suite.stable(subject, lease)
+    place, known = subject.platform.place(TARGET), subject.platform._known
+    await place.aws.call("elbv2", "DeleteRule", RuleArn=known.rules[TARGET])
+    await subject.platform.promote(lease, "v1")
+    assert (await subject.send(5)) == {"v1": 5}
+    await place.aws.call("elbv2", "DeleteRule", RuleArn=known.rules[TARGET])
+    await place.aws.call("elbv2", "DeleteTargetGroup", TargetGroupArn=known.groups[place.names.of(release)])
+    other = EcsSubject(subject.aws, subject.balancer)  # which has not known them
+    await suite.provisioned(other, lease, release)
+    assert await suite.versions(other) == {"v1": 100} and (await subject.send(5)) == {"v1": 5}
+
+
+async def test_of_six_releases_five_are_looked_after_and_the_sixth_when_it_is_asked_for_again(
+    subject: EcsSubject,
+) -> None:
+    lease = await suite.lease(subject)
+    first = await suite.stable(subject, lease)
+    for number in range(2, 7):
+        await suite.stable(subject, lease, f"v{number}")
+    state = (await subject.platform.inspect(TARGET)).of("v1")
+    assert state is not None and not state.ready and len(subject.balancer.weights) == 5
+    await suite.provisioned(subject, lease, first)
+    await subject.platform.promote(lease, "v1")
+    assert (await subject.send(5)) == {"v1": 5} and len(subject.balancer.weights) == 5
+
+
 async def test_another_installation_sees_and_touches_nothing(subject: EcsSubject) -> None:
     await suite.stable(subject, await suite.lease(subject))
     other = EcsSubject(subject.aws, subject.balancer, installation="other").platform

@@ -201,6 +201,10 @@ def test_jobs_go_to_spot_where_the_block_says_so_and_services_do_not() -> None:
         ({"desiredCount": 0, "taskDefinition": "d"}, {"desiredCount": 3}),
         ({"desiredCount": 3, "taskDefinition": "old"}, {"taskDefinition": "d"}),
         (
+            {"desiredCount": 3, "taskDefinition": "d", "loadBalancers": [{"targetGroupArn": "gone"}]},
+            {"loadBalancers": [{"targetGroupArn": "g"}]},
+        ),
+        (
             {
                 "desiredCount": 3,
                 "taskDefinition": "d",
@@ -211,7 +215,9 @@ def test_jobs_go_to_spot_where_the_block_says_so_and_services_do_not() -> None:
     ],
 )
 def test_a_service_that_is_there_is_told_only_what_is_wrong(there: dict[str, Any], change: dict[str, Any]) -> None:
-    assert services.changes(there, {"desiredCount": 3, "taskDefinition": "d"}) == change
+    group = [{"targetGroupArn": "g"}]
+    wanted = {"desiredCount": 3, "taskDefinition": "d", "loadBalancers": group}
+    assert services.changes({"loadBalancers": group, **there}, wanted) == change
 
 
 def test_a_target_group_asks_as_often_as_elb_can() -> None:
@@ -226,7 +232,7 @@ def test_a_target_group_asks_as_often_as_elb_can() -> None:
 
 
 def placed(version: str, weight: int = 0, warm: float | None = None) -> Placed:
-    return Placed(release=release(version=version), weight=weight, warm_until=warm)
+    return Placed(release=release(version=version), weight=weight, warm_until=warm, since=warm or 0.0)
 
 
 def test_a_rule_has_room_for_five_and_the_traffic_and_the_newest_find_it() -> None:

@@ -65,12 +65,10 @@ class Aws:
         while True:
             answer = await self.call(service, operation, **request)
             found += answer.get(key, []) if service == "elbv2" else answer[key]  # XML may leave an empty list out
-            for given, taken in _TOKENS:
-                if answer.get(given):
-                    request[taken[service] if service in taken else taken[""]] = answer[given]
-                    break
-            else:
+            given = next((one for one in _TOKENS if answer.get(one)), None)
+            if given is None:
                 return found
+            request[_TOKENS[given]] = answer[given]
 
     def _call(self, service: str, operation: str, request: Mapping[str, Any]) -> Answer:
         try:
@@ -116,12 +114,13 @@ class Aws:
         return client
 
 
-_TOKENS: tuple[tuple[str, dict[str, str]], ...] = (
-    ("nextToken", {"": "nextToken"}),
-    ("NextToken", {"": "NextToken"}),
-    ("NextMarker", {"": "Marker"}),
-    ("LastEvaluatedKey", {"": "ExclusiveStartKey"}),
-)
+# Where an answer says that there is more: the request's word for it.
+_TOKENS = {
+    "nextToken": "nextToken",
+    "NextToken": "NextToken",
+    "NextMarker": "Marker",
+    "LastEvaluatedKey": "ExclusiveStartKey",
+}
 
 
 def _whole(http_response: Any, model: Any, **_: Any) -> None:

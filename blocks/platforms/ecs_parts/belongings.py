@@ -56,7 +56,11 @@ async def found(
     def unwanted(every: Mapping[str, Tags]) -> dict[str, Tags]:
         return {name: tags for name, tags in every.items() if name not in wanted and OURS.match(name) and ours(tags)}
 
-    mine = Belongings(unwanted(there), unwanted(groups), secrets=unwanted(kept))
+    def fresh(name: str, since: float) -> bool:
+        return name not in there and time.time() - since < young
+
+    mine = Belongings(unwanted(there), unwanted(groups))
+    hidden = unwanted({name: one.tags for name, one in kept.items() if not fresh(name, one.created)})
     definitions: dict[str, Tags] = {}
     for family in families:
         if family in wanted or not OURS.match(family):
@@ -64,13 +68,12 @@ async def found(
         definition, tags = await task_definition.described(aws, family)
         if definition is None or not ours(tags):
             continue
-        fresh = time.time() - services.moment(definition, "registeredAt") < young
-        if family not in there and fresh or await _runs(aws, setup.cluster, family):
+        if fresh(family, services.moment(definition, "registeredAt")) or await _runs(aws, setup.cluster, family):
             continue
         definitions[family] = tags
     busy = {family for family in families if family not in definitions}
     mine.families = definitions
-    mine.secrets = {name: tags for name, tags in mine.secrets.items() if name not in busy}
+    mine.secrets = {name: tags for name, tags in hidden.items() if name not in busy}
     return mine
 
 

@@ -68,7 +68,8 @@ class EcsPlace:
 
     async def prepare(self, release: Release) -> None:
         """Rejected where the cluster or the listener is not there, where Fargate has no such size, or where secrets and
-        logs have no role."""
+        logs have no role. A target group that somebody took away from a release with traffic is put back: until then
+        the rule cannot be told what was decided."""
         task_definition.composed(self.setup, self.names.of(release), release)
         if not self.setup.execution_role_arn and (release.secrets or self.setup.log_group):
             raise Rejected(
@@ -82,6 +83,9 @@ class EcsPlace:
                 f"there is no cluster {self.setup.cluster} in {self.setup.region}",
                 fix="create the cluster, or correct the block's `cluster`",
             )
+        here = (await self.charter()).of(release.version)
+        if here is not None and here.weight:
+            await self._group(release)
 
     async def balancer(self) -> Balancer:
         if self.known.balancer is None:
@@ -115,7 +119,7 @@ class EcsPlace:
             every,
             troubles,
             address=balancers.address(balancer, self.setup, self.target),
-            agrees=told is not None and dict(told.weights) == self._wanted(charter, told),
+            agrees=told is not None and dict(told.weights) == self._wanted(charter, told, sure=False),
             since=since,
         )
 
@@ -173,12 +177,13 @@ class EcsPlace:
         told = await rule.tell(self.aws, self.setup, self.names, told, wanted, self.known.groups)
         self.known.rules[self.target] = told.arn
 
-    def _wanted(self, charter: Charter, told: Rule | None) -> dict[str, int]:
-        """The weights for groups that exist. A release that was just decided on has none before it is started."""
+    def _wanted(self, charter: Charter, told: Rule | None, sure: bool = True) -> dict[str, int]:
+        """The weights for groups that exist. A release that was just decided on has none before it is started;
+        Unavailable for one with traffic that has none, where they are to be told."""
         shares = rule.shares(charter, self.names)
         there = self.known.groups.keys() | (told.arns.keys() if told is not None else set())
         for name, weight in shares.items():
-            if weight and name not in there:
+            if sure and weight and name not in there:
                 raise Unavailable(
                     f"the target group {name} of {self.target} is gone", fix="provision that release again"
                 )
@@ -193,12 +198,31 @@ class EcsPlace:
     async def start(self, placed: Placed, values: Mapping[str, str]) -> None:
         release, name, tags = placed.release, self.names.of(placed.release), self.names.tags(placed.release)
         definition = await self._definition(release, values)
-        group = target_groups.composed(name, release, (await self.balancer()).vpc)
-        arn = self.known.groups[name] = await target_groups.ensure(self.aws, group, release.drain, tags)
+        arn = await self._group(release)
         # Before the service: ECS refuses a group that no load balancer knows.
-        await self.tell(await self.charter())
+        await self.tell(await self._with_room(release))
         service = services.composed(self.setup, name, release, definition, arn)
         await services.ensure(self.aws, service, tags)
+
+    async def _group(self, release: Release) -> str:
+        name = self.names.of(release)
+        group = target_groups.composed(name, release, (await self.balancer()).vpc)
+        arn = await target_groups.ensure(self.aws, group, release.drain, self.names.tags(release))
+        self.known.groups[name] = arn
+        return arn
+
+    async def _with_room(self, release: Release) -> Charter:
+        """A charter whose shares name the release. One that was kept warm and is asked for again is the last that was
+        asked for: another one gives it its room in the rule."""
+        while True:
+            charter = await self.charter()
+            here = charter.of(release.version)
+            if here is None or self.names.of(release) in rule.shares(charter, self.names):
+                return charter
+            asked = here.model_copy(update={"since": time.time()})
+            releases = tuple(asked if one is here else one for one in charter.releases)
+            with contextlib.suppress(Stale):
+                await self.notebook.swap(charter.serial, charter.changed(releases=releases))
 
     async def _definition(self, release: Release, values: Mapping[str, str]) -> str:
         name, tags = self.names.of(release), self.names.tags(release)

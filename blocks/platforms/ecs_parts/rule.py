@@ -30,7 +30,7 @@ def shares(charter: Charter, names: Names) -> dict[str, int]:
     """What the rule is to say: weights by the groups' names.
 
     A release without traffic is there too, with 0: ELB looks after the health only of groups that a rule names. Five
-    find room: those with traffic, stable, those that come; of those kept warm, the newest.
+    find room: those with traffic, stable, those that come; of those kept warm, the last that were asked for.
     """
     placed = sorted(
         charter.releases,
@@ -38,7 +38,7 @@ def shares(charter: Charter, names: Names) -> dict[str, int]:
             one.weight == 0,
             one.release.version != charter.stable,
             one.warm_until is not None,
-            -(one.warm_until or 0.0),
+            -one.since,
         ),
     )
     return {names.of(one.release): one.weight for one in placed[:_MOST]}

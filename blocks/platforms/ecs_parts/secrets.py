@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from blocks.platforms.ecs_parts.aws import Aws
 from blocks.platforms.ecs_parts.errors import Said
 from blocks.platforms.ecs_parts.names import Tags, large, read
 
 _GONE = "ResourceNotFoundException"
+
+
+class Found(NamedTuple):
+    """`created`: seconds since the epoch."""
+
+    tags: Tags
+    created: float
 
 
 async def ensure(aws: Aws, name: str, values: Mapping[str, str], tags: Tags) -> str:
@@ -38,11 +46,15 @@ async def remove(aws: Aws, name: str) -> None:
             raise
 
 
-async def found(aws: Aws, prefix: str) -> dict[str, Tags]:
-    """Secrets whose name begins so, with their tags."""
+async def found(aws: Aws, prefix: str) -> dict[str, Found]:
+    """Secrets whose name begins so."""
     filters = [{"Key": "name", "Values": [prefix]}]
     every = await aws.pages("secretsmanager", "ListSecrets", "SecretList", Filters=filters)
-    return {one["Name"]: read(one.get("Tags")) for one in every if one["Name"].startswith(prefix)}
+    return {
+        one["Name"]: Found(read(one.get("Tags")), one["CreatedDate"].timestamp() if one.get("CreatedDate") else 0.0)
+        for one in every
+        if one["Name"].startswith(prefix)
+    }
 
 
 def reference(arn: str, key: str) -> str:

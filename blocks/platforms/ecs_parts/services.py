@@ -68,9 +68,15 @@ def changes(there: Mapping[str, Any], service: Mapping[str, Any]) -> dict[str, A
         change["desiredCount"] = service["desiredCount"]
     if there.get("taskDefinition") != service["taskDefinition"]:
         change["taskDefinition"] = service["taskDefinition"]
+    if _groups(there) != _groups(service):
+        change["loadBalancers"] = service["loadBalancers"]
     if gave_up(there):
         change["forceNewDeployment"] = True
     return change
+
+
+def _groups(service: Mapping[str, Any]) -> list[str]:
+    return [str(one.get("targetGroupArn")) for one in service.get("loadBalancers", [])]
 
 
 def gave_up(there: Mapping[str, Any]) -> str:
@@ -107,7 +113,12 @@ async def described(aws: Aws, cluster: str, names: Sequence[str]) -> dict[str, d
 
 async def tasks(aws: Aws, cluster: str, name: str, status: str = "RUNNING") -> list[dict[str, Any]]:
     """The service's tasks that are to run; those that ended in the last hour with "STOPPED", newest first."""
-    arns = await aws.pages("ecs", "ListTasks", "taskArns", cluster=cluster, serviceName=name, desiredStatus=status)
+    try:
+        arns = await aws.pages("ecs", "ListTasks", "taskArns", cluster=cluster, serviceName=name, desiredStatus=status)
+    except Said as error:
+        if error.code in _GONE:  # since it was described
+            return []
+        raise
     found: list[dict[str, Any]] = []
     for start in range(0, len(arns), 100):  # as many as AWS takes at once
         answer = await aws.call("ecs", "DescribeTasks", cluster=cluster, tasks=arns[start : start + 100])
