@@ -26,6 +26,7 @@ from tests.blocks.stand_in_aws import StandInAws
 from tests.blocks.stand_in_balancer import StandInBalancer
 
 CLUSTER = f"tes-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}-{os.getpid()}"
+LOGS = "/tes"
 _ROLE = "arn:aws:iam::000000000000:role/execution"
 QUICK = Health(grace=15.0, interval=0.1, timeout=2.0, successes=2, failures=2)
 
@@ -50,7 +51,7 @@ class EcsSubject:
             "subnets": ("subnet-1",),
             "public_address": balancer.address,
             "execution_role_arn": _ROLE,
-            "log_group": "/tes",
+            "log_group": LOGS,
             "endpoint_url": aws.address,
             "access_key_id": "testing",
             "secret_access_key": SecretStr("testing"),
@@ -94,15 +95,22 @@ class EcsSubject:
         assert await self.platform.garbage() == []
         rules = self.balancer._elb.describe_rules(ListenerArn=self.balancer.listener)["Rules"]
         assert [one for one in rules if not one["IsDefault"]] == []
-        for one in await asyncio.to_thread(self.balancer.containers):
-            assert one["State"] != "running" or one["Labels"]["com.amazonaws.ecs.task-arn"] in self.balancer.jobs
+        deadline = time.monotonic() + 15  # a task is said to have stopped a moment before its container is gone
+        while running := [one for one in await self._containers() if one["State"] == "running"]:
+            assert time.monotonic() < deadline, [one["Labels"] for one in running]
+            await asyncio.sleep(0.2)
+        for one in await self._containers():
             with contextlib.suppress(docker.errors.NotFound):  # ministack takes some away itself, sometime
                 await asyncio.to_thread(self.balancer._docker.api.remove_container, one["Id"], force=True)
+
+    async def _containers(self) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(self.balancer.containers)
 
 
 def listener(emulators: Emulators) -> str:
     """Of a new load balancer, with the cluster beside it."""
     boto3.client("ecs", endpoint_url=emulators.ministack, **KEYS).create_cluster(clusterName=CLUSTER)
+    boto3.client("logs", endpoint_url=emulators.ministack, **KEYS).create_log_group(logGroupName=LOGS)
     ec2 = boto3.client("ec2", endpoint_url=emulators.moto, **KEYS)
     elb = boto3.client("elbv2", endpoint_url=emulators.moto, **KEYS)
     subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]][:2]

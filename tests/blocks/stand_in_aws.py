@@ -1,5 +1,5 @@
 """One address for all of AWS: each request goes to the emulator that knows best, and what no emulator tells as AWS does
-is told here: tasks' addresses, targets' health, a load balancer's metrics, containers' logs.
+is told here: targets' health, and a load balancer's metrics.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ import asyncio
 import json
 import statistics
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -68,11 +67,6 @@ class StandInAws(StandInServer):
                 return 200, "text/xml", self._health(arn), ""
         if name == "GetMetricData":
             return 200, kind, json.dumps(self._metrics(json.loads(body))).encode(), ""
-        if name == "GetLogEvents":
-            asked = json.loads(body)
-            task = asked["logStreamName"].rpartition("/")[2]
-            events = [] if asked.get("nextToken") else await self.apart(lambda: self._log(task))
-            return 200, kind, json.dumps({"events": events, "nextForwardToken": "f/1"}).encode(), ""
         ecs = operation.startswith(_ECS)
         if ecs:  # ministack would open every port on every address of this machine
             body = body.replace(b'"portMappings"', b'"unopened"')
@@ -80,8 +74,8 @@ class StandInAws(StandInServer):
         kept = {key: value for key, value in fields.items() if key in ("authorization", "content-type", "x-amz-target")}
         answer = await self._client.post(f"{where}/", headers=kept, content=body)
         told = answer.content.replace(b'"unopened"', b'"portMappings"') if ecs else answer.content
-        if ecs and answer.status_code == 200:
-            told = await self._amended(name, told)
+        if name == "RunTask" and answer.status_code == 200:  # ministack starts a service's own tasks without it
+            self.balancer.jobs |= {task["taskArn"] for task in answer.json()["tasks"]}
         if operation.startswith("elb.") and not name.startswith("Describe"):
             await self.balancer.refresh()
         crc = answer.headers.get("x-amz-crc32")
@@ -91,18 +85,6 @@ class StandInAws(StandInServer):
             told,
             f"x-amz-crc32: {crc}\r\n" if crc else "",
         )
-
-    async def _amended(self, name: str, told: bytes) -> bytes:
-        answer = json.loads(told)
-        if name == "RunTask":  # ministack starts a service's own tasks without it
-            self.balancer.jobs |= {task["taskArn"] for task in answer["tasks"]}
-        if name != "DescribeTasks":
-            return told
-        for task in answer["tasks"]:
-            if address := await self.apart(partial(self.balancer.address_of, task["taskArn"])):
-                details = [{"name": "privateIPv4Address", "value": address}]
-                task["attachments"] = [{"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}]
-        return json.dumps(answer).encode()
 
     def _health(self, arn: str) -> bytes:
         members = "".join(
@@ -136,10 +118,3 @@ class StandInAws(StandInServer):
             values = [value] if seen else []
             results.append({"Id": query["Id"], "Values": values, "Timestamps": [request["StartTime"]] * len(values)})
         return {"MetricDataResults": results}
-
-    def _log(self, task: str) -> list[dict[str, Any]]:
-        for one in self.balancer.containers():
-            if one["Labels"]["com.amazonaws.ecs.task-arn"].endswith(f"/{task}"):
-                said = self.balancer._docker.containers.get(one["Id"]).logs().decode("utf-8", "replace")
-                return [{"timestamp": 0, "message": line, "ingestionTime": 0} for line in said.splitlines()]
-        return []

@@ -89,13 +89,6 @@ class StandInBalancer(StandInServer):
         found = self._docker.api.containers(all=True, filters=filters)
         return [one for one in found if one["Labels"][f"{_LABEL}.cluster"].endswith(f"/{self.cluster}")]
 
-    def address_of(self, task: str) -> str:
-        """The address of a task's container; empty when it does not run."""
-        for one in self.containers():
-            if one["Labels"][f"{_LABEL}.task-arn"] == task and one["State"] == "running":
-                return _address(one)
-        return ""
-
     async def _look(self) -> None:
         while True:
             running: dict[str, set[str]] = {}

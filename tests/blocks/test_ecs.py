@@ -165,13 +165,25 @@ async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subj
     assert pages == [str(n) for n in range(4) for _ in "ab"]
 
 
-async def test_a_copy_that_ended_is_told_with_its_exit_code(subject: EcsSubject) -> None:
+async def test_a_crash_loop_is_told_with_its_exit_code_before_grace_is_over(subject: EcsSubject) -> None:
     lease = await suite.lease(subject)
-    health = Health(grace=2.0, interval=0.1, timeout=2.0, successes=2, failures=2)
-    crashing = subject.release("v1", command=("python", "-c", "raise SystemExit('no database')"), health=health)
+    crashing = subject.release("v1", command=("python", "-c", "raise SystemExit('no database')"), health=PATIENT)
     await subject.platform.provision(lease, crashing)
-    ready, why = await subject.platform.wait_ready(TARGET, "v1", 20.0)
-    assert not ready and "exit code 1" in why and "Essential container" in why
+    ready, why = await subject.platform.wait_ready(TARGET, "v1", 60.0)
+    assert not ready and "3 tasks ended: it ended with exit code 1" in why, why
+
+
+async def test_an_image_that_cannot_be_pulled_is_told_before_grace_is_over(subject: EcsSubject) -> None:
+    lease = await suite.lease(subject)
+    nothing = {"location": "nobody/nothing:1", "digest": "sha256:" + "0" * 64}
+    release = subject.release("v2", health=PATIENT)
+    gone = release.model_copy(update={"artifact": release.artifact.model_copy(update=nothing)})
+    await subject.platform.provision(lease, gone)
+    ready, why = await subject.platform.wait_ready(TARGET, "v2", 60.0)
+    assert not ready and "CannotPullContainerError" in why and "does the image exist" in why, why
+
+
+PATIENT = Health(grace=600.0, interval=0.1, timeout=2.0, successes=2, failures=2)
 
 
 async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
