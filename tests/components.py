@@ -129,7 +129,8 @@ def _cloud(probe: Probe) -> Probe:
 
 
 COMPONENTS: dict[str, Probe] = {
-    "azure-mgmt": _cloud(_azure_models),
+    "azure-mgmt": _azure_models,
+    "azurite": _on_path("azurite-blob", fix="npm install --global azurite"),
     "bandit": _module("bandit"),
     "boto3": _module("boto3"),
     "cargo": _on_path("cargo", fix="install Rust, rustup.rs"),
