@@ -45,7 +45,7 @@ class Credentials:
 
     def _ask(self, scope: str, anew: bool) -> tuple[str, float]:
         try:
-            from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+            from azure.core.exceptions import AzureError, ClientAuthenticationError
             from azure.identity import CredentialUnavailableError
         except ImportError as error:
             raise CapabilityError(
@@ -65,11 +65,13 @@ class Credentials:
                 fix="set the block's tenant, client and client_secret, or managed_identity, or sign in with az login",
             ) from error
         except ClientAuthenticationError as error:
+            if _silent(error):
+                raise Unavailable(f"the authority gives no token: {_first(error)}") from error
             raise Rejected(
                 f"Azure refuses the credential: {_first(error)}",
                 fix="renew the client secret, or correct the block's tenant and client",
             ) from error
-        except (ServiceRequestError, ServiceResponseError) as error:
+        except AzureError as error:
             raise Unavailable(f"the authority gives no token: {_first(error)}") from error
 
     def _made(self) -> TokenCredential:
@@ -87,6 +89,20 @@ class Credentials:
                 **options,
             )
         return DefaultAzureCredential(**options)
+
+
+def _silent(error: BaseException | None) -> bool:
+    """Whether what looks like a refusal began with no answer, or one that asks for patience: the library calls both a
+    failed authentication."""
+    from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+
+    while error is not None:
+        if isinstance(error, ServiceRequestError | ServiceResponseError):
+            return True
+        if isinstance(error, HttpResponseError) and (error.status_code == 429 or (error.status_code or 0) >= 500):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _first(error: Exception) -> str:
