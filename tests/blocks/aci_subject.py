@@ -39,6 +39,7 @@ class AzureSubject:
     """Behind Traffic Manager."""
 
     patience = 4.0
+    shortly = 3.0
 
     def __init__(self, server: Server, **options: Any) -> None:
         self.server = server

@@ -25,6 +25,7 @@ class Group:
         self.container: Any = None
         self.events: list[dict[str, Any]] = []
         self.made, self.asked = "Pending", 0.0
+        self._one = asyncio.Lock()  # one that is ended while it is being made would be left behind
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -41,7 +42,8 @@ class Group:
         if not await asyncio.to_thread(self.pulled):
             self.event("Failed", f'Failed to pull image "{self.wanted["image"]}": not found', "Warning")
         else:
-            await asyncio.to_thread(self._start)
+            async with self._one:
+                await asyncio.to_thread(self._start)
         self.made = "Succeeded"
 
     def _start(self) -> None:
@@ -65,7 +67,8 @@ class Group:
             self.event("Failed", f"Error: {error.explanation}", "Warning")
 
     async def end(self) -> None:
-        await asyncio.to_thread(self._end)
+        async with self._one:
+            await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
         if self.container is not None:

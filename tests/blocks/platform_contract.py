@@ -199,8 +199,8 @@ class PlatformContract:
         await subject.wait(0.25)
         answered = await subject.send(400)
         assert set(answered) <= {"v1", "v2"} and answered.total() == 400
-        # A platform that shares by whole copies, or connection by connection, is as near as that allows.
-        assert abs(answered["v2"] / 400 - weight / 100) <= getattr(subject, "tolerance", 0.01)
+        tolerance = getattr(subject, "tolerance", 0.01)
+        assert abs(answered["v2"] / 400 - weight / 100) <= tolerance
         if Capability.OBSERVES_TRAFFIC in subject.platform.capabilities:
             measured = await subject.platform.traffic(TARGET, "v2", since)
             assert (measured.requests, measured.errors) == (answered["v2"], 0)
@@ -243,15 +243,15 @@ class PlatformContract:
     async def test_promotion_keeps_the_old_release_warm_until_its_time(self, subject: Subject) -> None:
         lease, platform = await self.lease(subject), subject.platform
         await self.stable(subject, lease)
-        warm = getattr(subject, "warm", 0.8)  # longer than a promotion takes
-        await self.provisioned(subject, lease, subject.release("v2", warm=warm))
+        # Long enough to be seen warm: a verb over a network takes longer than one on the spot.
+        await self.provisioned(subject, lease, subject.release("v2", warm=getattr(subject, "shortly", 0.8)))
         await platform.promote(lease, "v2")
         state = await platform.inspect(TARGET)
         assert state.stable == "v2" and await self.versions(subject) == {"v1": 0, "v2": 100}
         old = state.of("v1")
         assert old is not None and old.ready and old.warm_until is not None
         assert (await subject.send(10)).keys() == {"v2"}
-        for _ in range(60 + round(warm * 10)):
+        for _ in range(60):
             await subject.wait(0.1)
             if await self.versions(subject) == {"v2": 100}:
                 break

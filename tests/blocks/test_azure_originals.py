@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -128,8 +129,9 @@ async def test_a_client_secret_is_changed_for_a_token_at_another_authority(certi
 
     app.add_api_route("/{path:path}", answer, methods=["GET", "POST"])
     port = free_port()
-    files = {"ssl_certfile": str(certificate / "cert"), "ssl_keyfile": str(certificate / "key")}
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical", timeout_graceful_shutdown=1, **files))  # type: ignore[arg-type]
+    files: dict[str, Any] = {"ssl_certfile": certificate / "cert", "ssl_keyfile": certificate / "key"}
+    config = uvicorn.Config(app, port=port, log_level="critical", timeout_graceful_shutdown=1, **files)
+    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
 
     def token(secret: str, at: int) -> str:
