@@ -302,6 +302,18 @@ def test_why_a_copy_will_not_come_up(group: dict[str, Any], trouble: str) -> Non
     assert trouble in found and bool(trouble) == bool(found)
 
 
+def test_a_copy_that_has_ended_before_says_so_whatever_it_does_now() -> None:
+    over = {"view": {"previousState": {"state": "Terminated", "exitCode": 3}}}
+    waiting = instance.read(shown({"state": "Waiting", "detailStatus": "CrashLoopBackOff"}, 1, **over))
+    assert instance.ended(waiting, waiting.told, "no database") == (
+        "it is waiting: CrashLoopBackOff; it ended with exit code 3: no database"
+    )
+    crashing = instance.read(shown({"state": "Running"}, 5, **over))
+    assert instance.ended(crashing, "no answer", "no database") == "it keeps ending with exit code 3: no database"
+    over_now = instance.read(shown({"state": "Terminated", "exitCode": 3}))
+    assert instance.ended(over_now, over_now.told, "x") == "it ended with exit code 3: x"
+
+
 def test_a_copy_is_well_once_the_probes_had_time_and_found_nothing() -> None:
     began = answers.moment("2026-11-26T10:00:00Z")
     sick = [{"name": "Unhealthy", "message": "statuscode: 500", "lastTimestamp": "2026-11-26T10:01:00Z"}]

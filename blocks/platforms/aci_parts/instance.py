@@ -80,6 +80,14 @@ def read(group: Mapping[str, Any]) -> Copy:
     )
 
 
+def ended(copy: Copy, why: str, words: str) -> str:
+    """Why one is not healthy that has ended before, with its exit code and what it said last."""
+    if copy.crashing:
+        return f"{copy.trouble}: {words}"
+    code = f"it ended with exit code {copy.exit_code}"
+    return f"{code}: {words}" if why == code else f"{why}; {code}: {words}"
+
+
 def unwell(copy: Copy, interval: float, failures: int, now: float) -> str:
     """Why it is not healthy by what Azure's own probes found; empty when they found nothing for as long as it takes
     them to. For copies that only the virtual network reaches: there is an event when a probe fails, none when it

@@ -61,11 +61,14 @@ class AzurePlace:
         for placed in charter.releases:
             version, here = placed.release.version, [seen[seat] for seat in placed.seats if seat in seen]
             why = await self._unwell(placed, here)
+            for copy in here:
+                if why[copy.seat] and copy.exit_code is not None:
+                    words = await self.copies.last_words(copy)
+                    why[copy.seat] = instance.ended(copy, why[copy.seat], words)
             states[version] = [_state(copy, why[copy.seat]) for copy in here]
             stuck = next((copy for copy in here if copy.trouble and why[copy.seat]), None)
             if stuck is not None:
-                words = f": {await self.copies.last_words(stuck)}" if stuck.crashing else ""
-                troubles[version] = stuck.trouble + words
+                troubles[version] = why[stuck.seat] if stuck.crashing else stuck.trouble
         facing = await self.front.read()
         wanted = self.front.wanted(shares(charter, seen))
         # Copies without an address are no reason to tell the public nothing: what it knows stays until there is more.
