@@ -151,7 +151,8 @@ class Server:
         if name is None:
             names = sorted(self.groups)
             start = int(query.get("skip", 0))
-            page = [await self.groups[one].view(f"{path}/{one}", short=True) for one in names[start : start + 2]]
+            shown = [(one, self.groups[one]) for one in names[start : start + 2]]
+            page = [await group.view(f"{path}/{one}", short=True) for one, group in shown]
             whole: dict[str, Any] = {"value": page}
             if names[start + 2 :]:
                 whole["nextLink"] = f"{self.url}{path}?api-version={query['api-version']}&skip={start + 2}"
@@ -257,7 +258,7 @@ class Server:
         return chosen
 
     async def _at(self, host: str) -> str:
-        for group in self.groups.values():
+        for group in list(self.groups.values()):
             address = (await group.view("", short=True))["properties"].get("ipAddress", {})
             if host in (address.get("fqdn"), address.get("ip")):
                 return f"http://{address['ip']}:{address['ports'][0]['port']}"
