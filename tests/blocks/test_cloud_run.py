@@ -91,6 +91,25 @@ async def test_a_release_without_traffic_answers_at_its_own_address(subject: Clo
         assert await connection.get("/") == (200, "v2")
 
 
+async def test_a_request_in_flight_ends_where_it_began_within_the_time_that_a_release_has(
+    subject: CloudRunSubject,
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2", drain=5.0))
+    await subject.platform.shift(lease, "v2", 100)
+    async with Connection((await subject.platform.inspect(TARGET)).address) as connection:
+        slow = asyncio.create_task(connection.get("/slow/3"))
+        await asyncio.sleep(0.3)
+        abort = asyncio.create_task(subject.platform.abort(lease, "v1"))
+        await asyncio.sleep(1.5)
+        assert await subject.send(5) == {"v1": 5}, "new ones go elsewhere at once"
+        assert await slow == (200, "v2")
+        await abort
+    service = next(iter(subject.server.world.services.values()))
+    assert sorted(name.rpartition("-")[2][:1] for name in service.revisions) == ["h", "r", "r"], "home, rest and v1"
+
+
 async def test_charter_and_traffic_change_in_one_request(subject: CloudRunSubject) -> None:
     lease = await suite.lease(subject)
     await suite.stable(subject, lease)

@@ -12,6 +12,7 @@ from blocks.platforms.cloud_run import CloudRunPlatform
 from blocks.platforms.cloud_run_parts import answers, conditions, logs, manifest, notes, secrets
 from blocks.platforms.cloud_run_parts.api import Api, Patience
 from blocks.platforms.cloud_run_parts.credentials import Token
+from blocks.platforms.cloud_run_parts.found import Found
 from blocks.platforms.cloud_run_parts.manifest import Options
 from blocks.platforms.cloud_run_parts.names import Names, safe
 from domain.charter import Charter, Placed
@@ -185,6 +186,23 @@ def test_a_revision_is_ready_only_with_the_instances_that_are_kept() -> None:
     assert conditions.ready({"conditions": [ready]})
     assert not conditions.ready({"conditions": [ready, warming]})
     assert not conditions.ready({}) and not conditions.failed({}) and conditions.words({}) == "it is starting"
+
+
+def test_a_release_is_not_ready_before_its_own_address_is_there() -> None:
+    one = placed()
+    charter, name = Charter(target=TARGET, releases=(one,)), NAMES.revision(one)
+    revisions = {name: {"conditions": [{"type": "Ready", "state": "CONDITION_SUCCEEDED"}]}}
+    early = Found(NAMES, charter, {}, revisions).looked({}, 0.0)
+    assert early.ready() == [] and early.copies["v1"][0].reason == "its address is not there yet"
+    service = {"trafficStatuses": [{"revision": name, "tag": NAMES.tag(one), "uri": "https://r---shop"}]}
+    seen = Found(NAMES, charter, service, revisions).looked({}, 0.0)
+    assert seen.ready() == ["v1"] and seen.copies["v1"][0].address == "https://r---shop"
+
+
+def test_what_has_lost_its_traffic_keeps_its_tag_for_its_time() -> None:
+    gone = NAMES.revision(placed("v2"))
+    shares = manifest.traffic(Charter(target=TARGET), NAMES, {gone: True}, [gone])
+    assert [(one["percent"], one.get("tag")) for one in shares] == [(100, None), (0, NAMES.tag(placed("v2")))]
 
 
 def test_a_reason_has_what_to_do() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,10 +62,15 @@ class Found:
         until = notes.leaving(self.service.get("annotations", {}))
         return {name: moment for name, moment in until.items() if moment > now}
 
-    def agrees(self) -> bool:
-        """Whether requests are shared as the charter says."""
-        wanted = manifest.traffic(self.charter, self.names, self.there())
-        return manifest.obeyed(wanted, self.service.get("trafficStatuses", []))
+    def traffic(self, **more: bool) -> list[dict[str, Any]]:
+        """What the service's traffic is to be; `more`: revisions that are about to exist."""
+        leaving = self.leaving(time.time())
+        return manifest.traffic(self.charter, self.names, {**self.there(), **more}, leaving)
+
+    def busy(self) -> set[str]:
+        """The revisions that nobody wants and that the service's traffic still names, or did a moment ago."""
+        targets = [*self.service.get("traffic", []), *self.service.get("trafficStatuses", [])]
+        return {one.get("revision", "") for one in targets} & set(self.unwanted())
 
     def looked(self, words: Mapping[str, str], slack: float) -> Looked:
         """`words`: by revision, the last words of those that failed."""
@@ -79,7 +85,7 @@ class Found:
             copies=copies,
             troubles=troubles,
             address=str(self.service.get("uri", "")),
-            agrees=self.agrees(),
+            agrees=manifest.obeyed(self.traffic(), self.service.get("trafficStatuses", [])),
             slack=slack,
         )
 
@@ -89,10 +95,12 @@ class Found:
         revision = self.revisions.get(name)
         if revision is None:
             return ()
-        healthy = conditions.ready(revision)
         statuses = self.service.get("trafficStatuses", [])
         address = next((str(one["uri"]) for one in statuses if one.get("revision") == name and one.get("uri")), "")
-        reason = "" if healthy else conditions.words(revision)
+        ready = conditions.ready(revision)
+        # One that is not asked by anybody yet is ready when it can be: whoever verifies it needs the address.
+        healthy = ready and bool(address or placed.weight)
+        reason = "" if healthy else "its address is not there yet" if ready else conditions.words(revision)
         return tuple(
             CopyState(name=f"{name}/{n}", address=address, healthy=healthy, reason=reason)
             for n in range(placed.release.replicas)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,14 +167,19 @@ def share(revision: str, percent: int, tag: str = "") -> dict[str, Any]:
     return {"type": _REVISION, "revision": revision, "percent": percent, **({"tag": tag} if tag else {})}
 
 
-def traffic(charter: Charter, names: Names, there: Mapping[str, bool]) -> list[dict[str, Any]]:
+def traffic(
+    charter: Charter, names: Names, there: Mapping[str, bool], leaving: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """The service's whole `traffic`. `there`: by name, the revisions that exist, and whether they can be tagged. Cloud
-    Run obeys nothing of a list that names what does not exist."""
+    Run obeys nothing of a list that names what does not exist. `leaving` keep their tag, and with it their instances:
+    they may have requests in flight."""
     shares = []
     for one in charter.releases:
         revision = names.revision(one)
         if revision in there and (one.weight or there[revision]):
             shares.append(share(revision, one.weight, names.tag(one)))
+    kept = sorted(set(leaving) & set(there) - {one["revision"] for one in shares})
+    shares += [share(name, 0, name.rpartition("-")[2]) for name in kept if there[name]]
     rest = 100 - sum(one["percent"] for one in shares)
     return [*([share(names.home, rest)] if rest else []), *shares]
 

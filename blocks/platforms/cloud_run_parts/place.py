@@ -90,8 +90,10 @@ class CloudRunPlace:
         moved = not seen.agrees or _shares(seen.charter) != _shares(charter)
         if moved and not found.revisions:
             found = Found(self.names, found.charter, found.service, await self._revisions())
-        traffic = manifest.traffic(charter, self.names, found.there())
-        body: dict[str, Any] = {"annotations": self._annotations(found, charter)}
+        leaving = self._leaving(found, charter)
+        traffic = manifest.traffic(charter, self.names, found.there(), leaving)
+        foreign = found.service.get("annotations", {})
+        body: dict[str, Any] = {"annotations": notes.written(charter, leaving, foreign)}
         if moved:
             body["traffic"] = traffic
         await self._patch(found, body, f"changing {self.target}")
@@ -99,14 +101,15 @@ class CloudRunPlace:
         if moved:
             await self._obeyed(traffic, charter.serial)
 
-    def _annotations(self, found: Found, charter: Charter) -> dict[str, str]:
+    def _leaving(self, found: Found, charter: Charter) -> dict[str, float]:
+        """What loses its traffic with this charter has its release's time for the requests that it has."""
         now = time.time()
         leaving = found.leaving(now)
         for one in found.charter.releases:
             after = charter.of(one.release.version)
             if one.weight and not (after and after.weight):
                 leaving[self.names.revision(one)] = now + one.release.drain
-        return notes.written(charter, leaving, found.service.get("annotations", {}))
+        return leaving
 
     async def _obeyed(self, traffic: list[dict[str, Any]], serial: int) -> None:
         what = f"moving the traffic of {self.target}"
@@ -147,7 +150,7 @@ class CloudRunPlace:
                 kept = await self.secrets.keep(self.names, self.names.tag(placed), secrets)
             body = {
                 "template": manifest.template(self.names, placed, self.options, kept),
-                "traffic": manifest.traffic(found.charter, self.names, {**found.there(), name: True}),
+                "traffic": found.traffic(**{name: True}),
                 **_differing(manifest.reach(self.options), found.service),
             }
             try:
@@ -168,14 +171,16 @@ class CloudRunPlace:
             if pause <= 0:
                 break
             await asyncio.sleep(pause)
-        if found.newest in unwanted and not found.newest.startswith(f"{self.names.service}-rest"):
-            try:
+        try:
+            if found.newest in unwanted and not found.newest.startswith(f"{self.names.service}-rest"):
                 await self._park(found)
-            except Stale:
-                return  # whoever came before tidies up as well
-            found = await self.found()
-            unwanted = found.unwanted()
-        for name in unwanted:
+                found = await self.found()
+            elif found.busy():
+                await self._patch(found, {"traffic": found.traffic()}, f"tidying {self.target}")
+                await self._cleared()
+        except Stale:
+            return  # whoever came before tidies up as well
+        for name in found.unwanted():
             if name != found.newest:
                 await self._forget(found.revisions[name], name)
 
@@ -194,17 +199,19 @@ class CloudRunPlace:
         """The service's template is a neutral one, under a name that was never used, and has no traffic."""
         rest = self.names.rest(int(time.time() * 1000))
         what = f"tidying {self.target}"
-        body = {
-            "template": manifest.neutral(rest, self.names, self.options),
-            "traffic": manifest.traffic(found.charter, self.names, found.there()),
-        }
+        body = {"template": manifest.neutral(rest, self.names, self.options), "traffic": found.traffic()}
         await self._patch(found, body, what)
+        await self._cleared(rest)
 
-        async def parked() -> bool | None:
+    async def _cleared(self, rest: str = "") -> None:
+        """Cloud Run has obeyed: what nobody wants has no tag, and the template's revision is there."""
+
+        async def look() -> bool | None:
             now = await self.found()
-            return True if rest in now.revisions or now.newest != rest else None
+            parked = rest in (*now.revisions, "") or now.newest != rest
+            return True if parked and not now.busy() else None
 
-        await until(parked, self.api.patience, what)
+        await until(look, self.api.patience, f"tidying {self.target}")
 
     async def end(self) -> None:
         await drop(self.api, self.name, f"disposing of {self.target}")
