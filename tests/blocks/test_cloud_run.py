@@ -271,6 +271,28 @@ async def test_a_client_that_is_killed_between_decision_and_revision_is_finished
     await suite.provisioned(subject, lease, subject.release("v2"))
 
 
+async def test_a_revision_that_a_killed_client_left_is_garbage_and_is_collected(
+    subject: CloudRunSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = await suite.lease(subject)
+    await suite.stable(subject, lease)
+    await suite.provisioned(subject, lease, subject.release("v2"))
+    await subject.platform.shift(lease, "v2", 50)
+    place = type(subject.platform.place(TARGET))
+
+    async def killed(*_: object) -> None:
+        raise KeyError("killed here")
+
+    monkeypatch.setattr(place, "tidy", killed)
+    with pytest.raises(KeyError):
+        await subject.platform.abort(lease, "v1")
+    monkeypatch.undo()
+    assert await subject.send(10) == {"v1": 10}, "it was decided, and so it is"
+    assert len(await subject.platform.garbage()) == 1
+    await subject.platform.collect()
+    assert await subject.platform.garbage() == [] and await subject.send(10) == {"v1": 10}
+
+
 async def test_what_a_killed_client_left_is_garbage_and_is_collected(subject: CloudRunSubject) -> None:
     lease = await suite.lease(subject)
     await suite.stable(subject, lease)

@@ -118,6 +118,7 @@ def test_traffic_is_always_a_hundred_and_names_only_what_is_there() -> None:
         for one in (v1, v2)
     ]
     assert manifest.traffic(charter, NAMES, there) == shares, "v3 has failed: no tag"
+    assert manifest.traffic(charter, NAMES, {}) == shares, "a list that came late gives nothing to a neutral page"
     assert manifest.traffic(Charter(target=TARGET), NAMES, there) == [
         {"type": kind, "revision": "tes-staging-shop-home", "percent": 100}
     ]

@@ -72,6 +72,11 @@ class Found:
         targets = [*self.service.get("traffic", []), *self.service.get("trafficStatuses", [])]
         return {one.get("revision", "") for one in targets} & set(self.unwanted())
 
+    def litter(self) -> list[str]:
+        """The revisions that can go: what is unwanted, but for a neutral one that is the template."""
+        rests = self.newest.startswith(f"{self.names.service}-rest")
+        return [name for name in self.unwanted() if not (rests and name == self.newest)]
+
     def looked(self, words: Mapping[str, str], slack: float) -> Looked:
         """`words`: by revision, the last words of those that failed."""
         copies, troubles = {}, {}

@@ -42,17 +42,19 @@ class Litter:
         owners = {f"job-{last(one['name'])}" for one in jobs if not _over(one, now)}
         for target in targets:
             found = await self.place(target).found()
-            left += [found.revisions[name]["name"] for name in found.unwanted() if name != found.newest]
+            left += [str(found.revisions[name]["name"]) for name in found.litter()]
             owners |= {found.names.tag(one) for one in found.charter.releases}
         left += [one["name"] for one in secrets if one["labels"].get(OWNER) not in owners and _age(one, now) > _LATE]
         return left
 
     async def removed(self, targets: Sequence[Target]) -> None:
         """They are gone."""
+        for target in targets:
+            await self.place(target).tidy()
         for name in await self.found(targets):
             if "/secrets/" in name:
                 await self.secrets.drop(name)
-            else:
+            elif "/jobs/" in name:
                 await drop(self.api, name, "removing what was left")
 
     async def _jobs(self) -> list[dict[str, Any]]:

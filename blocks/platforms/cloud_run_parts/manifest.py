@@ -176,7 +176,8 @@ def traffic(
     shares = []
     for one in charter.releases:
         revision = names.revision(one)
-        if revision in there and (one.weight or there[revision]):
+        # One with traffic is named whatever was seen: an update that is refused is better than a neutral page.
+        if one.weight or there.get(revision):
             shares.append(share(revision, one.weight, names.tag(one)))
     kept = sorted(set(leaving) & set(there) - {one["revision"] for one in shares})
     shares += [share(name, 0, name.rpartition("-")[2]) for name in kept if there[name]]

@@ -172,7 +172,7 @@ class CloudRunPlace:
                 break
             await asyncio.sleep(pause)
         try:
-            if found.newest in unwanted and not found.newest.startswith(f"{self.names.service}-rest"):
+            if found.newest in found.litter():
                 await self._park(found)
                 found = await self.found()
             elif found.busy():
