@@ -119,15 +119,6 @@ def _azure_models() -> str | None:
     return None
 
 
-def _cloud(probe: Probe) -> Probe:
-    """Long suites on emulators and stand-ins, which are run where somebody asks for them."""
-
-    def asked() -> str | None:
-        return probe() if os.environ.get("TES_CLOUDS") else "TES_CLOUDS is not set (TES_CLOUDS=1 make test)"
-
-    return asked
-
-
 COMPONENTS: dict[str, Probe] = {
     "azure-mgmt": _azure_models,
     "azurite": _on_path("azurite-blob", fix="npm install --global azurite"),
@@ -139,7 +130,7 @@ COMPONENTS: dict[str, Probe] = {
     "detect-secrets": _module("detect_secrets"),
     "docker": _docker,
     "go": _on_path("go", fix="apt-get install golang-go"),
-    "google-cloud-run": _cloud(_module("google.cloud.run_v2")),
+    "google-cloud-run": _module("google.cloud.run_v2"),
     "gotestsum": _on_path("gotestsum", fix="apt-get install gotestsum"),
     "gradle": _java("gradle", "junit/junit/4.x", fix="apt-get install gradle junit4"),
     "k6": _on_path("k6", fix="make tools"),
@@ -152,7 +143,7 @@ COMPONENTS: dict[str, Probe] = {
         *("org/apache/maven/plugins/maven-compiler-plugin/3.*", "org/apache/maven/surefire/surefire-junit4/2.*"),
         fix="apt-get install maven libsurefire-java libmaven-compiler-plugin-java libmaven-resources-plugin-java",
     ),
-    "ministack": _cloud(_module("ministack")),
+    "ministack": _module("ministack"),
     "moto": _module("moto"),
     "nextest": _on_path("cargo-nextest", fix="make tools"),
     "node": _on_path("node", fix="apt-get install nodejs"),

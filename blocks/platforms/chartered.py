@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -121,18 +122,20 @@ class Place(Protocol):
         ...
 
 
-class Chartered(Block):
+class Chartered(Block, ABC):
     """HostsServices, Disposes and RunsJobs, over a place."""
 
     artifact_kinds: ClassVar[tuple[str, ...]] = ("image",)
     poll: ClassVar[float] = 0.2
     """Seconds between two looks at readiness."""
 
+    @abstractmethod
     def place(self, target: Target) -> Place:
-        raise NotImplementedError
+        """The target there, begun or not."""
 
+    @abstractmethod
     async def targets(self) -> Sequence[Target]:
-        raise NotImplementedError
+        """As HostsServices.targets."""
 
     async def acquire(self, target: Target, holder: str, ttl: float) -> Lease:
         """As HostsServices.acquire. The first one begins the target."""
@@ -260,10 +263,10 @@ class Chartered(Block):
             )
 
 
-class Splits:
-    """SplitsTraffic, for a Chartered platform whose place can share requests between two releases."""
+class Splits(Chartered):
+    """SplitsTraffic as well, where the place can share requests between two releases."""
 
-    async def shift(self: Chartered, lease: Lease, version: str, weight: int) -> None:  # type: ignore[misc]
+    async def shift(self, lease: Lease, version: str, weight: int) -> None:
         """As SplitsTraffic.shift."""
         place = self.place(lease.target)
         await changed(place, lambda seen: seen.charter.fenced(lease).shifted(version, weight, seen.ready()))

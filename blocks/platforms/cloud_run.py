@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, SecretStr
 
-from blocks.platforms.chartered import Chartered, Splits
+from blocks.platforms.chartered import Splits
 from blocks.platforms.cloud_run_parts import notes
 from blocks.platforms.cloud_run_parts.api import Api, Patience
 from blocks.platforms.cloud_run_parts.credentials import Token
@@ -33,7 +33,7 @@ _INGRESS = {
 _EGRESS = {"private-ranges": "PRIVATE_RANGES_ONLY", "all": "ALL_TRAFFIC"}
 
 
-class CloudRunPlatform(Splits, Chartered):
+class CloudRunPlatform(Splits):
     """Runs services on Google Cloud Run.
 
     Example:

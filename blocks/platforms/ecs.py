@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, SecretStr
 
-from blocks.platforms.chartered import Chartered, Splits
+from blocks.platforms.chartered import Splits
 from blocks.platforms.ecs_parts import belongings, notebook, target_groups, traffic
 from blocks.platforms.ecs_parts.aws import Aws, Connection
 from blocks.platforms.ecs_parts.names import Names, installed
@@ -26,7 +26,7 @@ Arn = str
 _NEEDED = ("region", "cluster", "listener_arn", "subnets")
 
 
-class EcsPlatform(Splits, Chartered):
+class EcsPlatform(Splits):
     """Runs services on Amazon ECS, Fargate or EC2, behind an Application Load Balancer.
 
     Example:

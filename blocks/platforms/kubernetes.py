@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from blocks.platforms.chartered import Chartered, Splits
+from blocks.platforms.chartered import Splits
 from blocks.platforms.kubernetes_parts.api import Api
 from blocks.platforms.kubernetes_parts.manifests import Wishes
 from blocks.platforms.kubernetes_parts.names import INSTALLATION, ROLE, Names
@@ -22,7 +22,7 @@ from domain.charter import Charter
 from domain.place import Capability, Target
 
 
-class KubernetesPlatform(Splits, Chartered):
+class KubernetesPlatform(Splits):
     """Runs services as Deployments of a Kubernetes cluster.
 
     Example:

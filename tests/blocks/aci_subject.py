@@ -17,7 +17,7 @@ from domain.supply import Artifact
 from tests.blocks.azure_server import ROOT, Server
 from tests.blocks.docker_subject import image
 from tests.blocks.local_subject import client
-from tests.blocks.platform_contract import TARGET
+from tests.blocks.platform_contract import TARGET, Subject
 
 QUICK = Health(grace=15.0, interval=0.1, timeout=2.0, successes=2, failures=2)
 _MADE: dict[str, Artifact] = {}
@@ -35,11 +35,11 @@ def given(server: Server) -> dict[str, Any]:
     }
 
 
-class AzureSubject:
+class AzureSubject(Subject):
     """Behind Traffic Manager."""
 
     patience = 4.0
-    shortly = 3.0
+    warm = 3.0
 
     def __init__(self, server: Server, **options: Any) -> None:
         self.server = server

@@ -14,7 +14,7 @@ from domain.spec import Health
 from domain.supply import Artifact
 from tests.blocks.docker_subject import BASE, image
 from tests.blocks.local_subject import Connection
-from tests.blocks.platform_contract import TARGET
+from tests.blocks.platform_contract import TARGET, Subject
 
 if TYPE_CHECKING:
     from tests.blocks.cloud_run_server import StandIn
@@ -33,7 +33,7 @@ class QuickCloudRunPlatform(CloudRunPlatform):
     log_patience: ClassVar[float] = 0.5
 
 
-class CloudRunSubject:
+class CloudRunSubject(Subject):
     patience = 20.0
     _images: ClassVar[dict[str, Artifact]] = {}
 

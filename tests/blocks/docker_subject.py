@@ -25,7 +25,7 @@ from domain.spec import Health
 from domain.supply import Artifact
 from tests.blocks.bundles import SERVICE
 from tests.blocks.local_subject import Connection
-from tests.blocks.platform_contract import TARGET
+from tests.blocks.platform_contract import TARGET, Subject
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BASE, PROXY, IMAGE = "tes-base:bookworm", "tes-proxy:bookworm", "tes-test-service"
@@ -65,8 +65,9 @@ INSTALLATION = "test-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
 """Tests that run at the same time see nothing of each other."""
 
 
-class DockerSubject:
+class DockerSubject(Subject):
     patience = 8.0
+    warm = 3.0
     _images: dict[str, Artifact] = {}
 
     def __init__(self, **options: Any) -> None:

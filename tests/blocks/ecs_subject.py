@@ -22,6 +22,7 @@ from domain.supply import Artifact
 from tests.blocks.aws_emulators import KEYS, REGION, Emulators
 from tests.blocks.docker_subject import image
 from tests.blocks.local_subject import Connection
+from tests.blocks.platform_contract import Subject
 from tests.blocks.stand_in_aws import StandInAws
 from tests.blocks.stand_in_balancer import StandInBalancer
 
@@ -38,7 +39,7 @@ class QuickEcs(EcsPlatform):
     poll: ClassVar[float] = 0.2
 
 
-class EcsSubject:
+class EcsSubject(Subject):
     patience = 8.0
     _images: ClassVar[dict[str, Artifact]] = {}
 

@@ -17,22 +17,22 @@ from typing import Any
 import httpx
 
 from blocks.platforms.kubernetes import KubernetesPlatform
+from blocks.platforms.kubernetes_parts.shares import shared
 from domain.place import Release
 from domain.spec import Health
 from domain.supply import Artifact
 from tests.blocks.bundles import SERVICE
-from tests.blocks.platform_contract import TARGET
+from tests.blocks.platform_contract import TARGET, Subject
 
 IMAGE = os.environ.get("TES_KUBERNETES_IMAGE", "tes-base:bookworm")
 PULL = os.environ.get("TES_KUBERNETES_PULL", "Never" if IMAGE.startswith("tes-base:") else "IfNotPresent")
 QUICK = Health(grace=30.0, interval=1.0, timeout=2.0, successes=1, failures=2)
 
 
-class KubernetesSubject:
+class KubernetesSubject(Subject):
     patience = 25.0
-    tolerance = 0.15
-    """Whole copies, and the cluster deals connections out at random: 1 % of ten copies is one of them."""
-
+    tolerance = 0.1
+    """Four standard deviations of 400 connections that are dealt out at random."""
     warm = 8.0
 
     def __init__(self, **options: Any) -> None:
@@ -45,6 +45,11 @@ class KubernetesSubject:
         }
         self.platform = KubernetesPlatform(**values | options)
         self.api = self.platform._api()
+
+    def nearest(self, weight: int) -> float:
+        """One copy is stable's; what whole copies can give."""
+        share = shared(1, weight, self.platform.most_copies)
+        return share.candidate / (1 + share.more + share.candidate)
 
     def release(self, version: str, *, healthy: bool = True, **changes: Any) -> Release:
         values: dict[str, Any] = {

@@ -19,7 +19,7 @@ from blocks.platforms.local_agent import process
 from blocks.platforms.local_agent.state import AgentState, load_state
 from domain.place import CopyState, Lease, Release
 from tests.blocks import bundles
-from tests.blocks.platform_contract import TARGET
+from tests.blocks.platform_contract import TARGET, Subject
 
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: reading the machine's certificates takes 30 ms a client
 
@@ -51,7 +51,7 @@ class Connection:
             return int(head.split(" ")[1]), (await self._reader.readexactly(size)).decode()
 
 
-class LocalSubject:
+class LocalSubject(Subject):
     patience = 0.6
 
     def __init__(self, home: Path, **options: Any) -> None:

@@ -15,10 +15,10 @@ from domain.errors import Rejected, Unavailable
 from domain.place import Release
 from tests.blocks import bundles
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.platform_contract import TARGET, PlatformContract
+from tests.blocks.platform_contract import TARGET, PlatformContract, Subject
 
 
-class MemorySubject:
+class MemorySubject(Subject):
     patience = 0.6
 
     def __init__(self, folder: Path) -> None:

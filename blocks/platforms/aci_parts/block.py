@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
@@ -72,8 +73,9 @@ class OnContainerInstances(Chartered):
 
     _kept: Arm | None = PrivateAttr(default=None)  # one connection, and its tokens, for all verbs
 
+    @abstractmethod
     def front(self, target: Target) -> Front:
-        raise NotImplementedError
+        """What shares the public's requests of this target."""
 
     def place(self, target: Target) -> AzurePlace:
         """SpecError names the fields that are not set."""

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from blocks.platforms.chartered import Stale
 from blocks.platforms.docker_parts import proxy
 from blocks.platforms.docker_parts.engine import Engine
 from blocks.platforms.docker_parts.names import Names
@@ -76,10 +77,6 @@ class Seen(NamedTuple):
 
     charter: Charter
     servers: tuple[proxy.Server, ...]
-
-
-class Stale(Exception):
-    """Somebody else has changed the charter meanwhile: read it again."""
 
 
 class Front:

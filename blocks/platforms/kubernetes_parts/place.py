@@ -17,7 +17,7 @@ from blocks.platforms.kubernetes_parts import manifests, pods, routes
 from blocks.platforms.kubernetes_parts.api import Api, Conflict, Document
 from blocks.platforms.kubernetes_parts.jobs import Jobs
 from blocks.platforms.kubernetes_parts.manifests import Wishes
-from blocks.platforms.kubernetes_parts.names import DIGEST, POOL, RELEASE, ROLE, TRACK, Names, digest, token
+from blocks.platforms.kubernetes_parts.names import DIGEST, POOL, RELEASE, ROLE, SERIAL, TRACK, Names, digest, token
 from blocks.platforms.kubernetes_parts.shares import shared
 from domain.charter import Charter, Placed
 from domain.errors import Rejected, Unavailable
@@ -101,7 +101,7 @@ class ClusterPlace:
     async def swap(self, seen: Seen, charter: Charter) -> None:
         told = not seen.agrees or routes.shares(seen.charter) != routes.shares(charter)
         if told:
-            await self._prepare(charter)
+            await self._prepare(charter)  # before the decision: no request is to meet a copy that is not ready
         if charter is not seen.charter:
             version = self._versions.get(seen.charter.serial)
             try:
@@ -130,7 +130,7 @@ class ClusterPlace:
             await self._gone(f"{names.deployments}/{name}")
             here = None
         if here is None:
-            await self._deploy(release, release.replicas, None)
+            await self._deploy(release, release.replicas)
         elif here["spec"]["replicas"] < release.replicas and not await self._scaled(name):
             await self.api.merge(f"{names.deployments}/{name}", {"spec": {"replicas": release.replicas}})
 
@@ -147,7 +147,7 @@ class ClusterPlace:
             for one in listed["items"]:
                 name, rid = one["metadata"]["name"], _label(one, RELEASE)
                 left = rid and _label(one, ROLE) != "job" and rid not in wanted
-                if left or (name.endswith("-share") and name not in sharing):
+                if left or (_shares(one) and name not in sharing and _decided(one) <= charter.serial):
                     await self.api.delete(f"{kind}/{name}")
 
     async def end(self) -> None:
@@ -164,12 +164,13 @@ class ClusterPlace:
 
     # Copies.
 
-    async def _deploy(self, release: Release, replicas: int, pool: str | None) -> None:
+    async def _deploy(self, release: Release, replicas: int, pool: str | None = None, serial: int = 0) -> None:
         minor = str((await self.api.get("/version")).get("minor", "0")).rstrip("+")
         secret = self.names.release(release.version)
         can_sleep = minor.isdigit() and int(minor) >= 30
         spec = manifests.pod(release, self.wishes, release.secrets, secret, can_sleep=can_sleep)
         document = manifests.deployment(self.names, release, spec, replicas, pool)
+        document["metadata"]["annotations"][SERIAL] = str(serial)
         await self.api.apply(f"{self.names.deployments}/{document['metadata']['name']}", document)
 
     async def _scaled(self, name: str) -> bool:
@@ -212,12 +213,13 @@ class ClusterPlace:
         return {version: count for version, count in found.items() if count}
 
     async def _prepare(self, charter: Charter) -> None:
-        """The copies that are to share requests are ready before any request is theirs."""
+        """The copies that are to share requests are ready before any request is theirs. They say for which decision
+        they are, so that nobody who knows only an earlier one removes them."""
         wanted = self._sharing(charter)
         for version, count in wanted.items():
             placed = charter.of(version)
             assert placed is not None
-            await self._deploy(placed.release, count, token(str(charter.stable)))
+            await self._deploy(placed.release, count, token(str(charter.stable)), charter.serial)
         for version, count in wanted.items():
             placed = charter.of(version)
             assert placed is not None
@@ -226,7 +228,9 @@ class ClusterPlace:
     async def _ready(self, name: str, count: int, patience: float) -> None:
         deadline = time.monotonic() + patience
         while True:
-            here = await self.api.get(f"{self.names.deployments}/{name}")
+            here = await self.api.find(f"{self.names.deployments}/{name}")
+            if here is None:
+                raise Stale(f"{name} was removed by who decided otherwise")
             status = here.get("status", {})
             current = status.get("observedGeneration", 0) >= here["metadata"]["generation"]
             ready = status.get("readyReplicas", 0)
@@ -247,9 +251,8 @@ class ClusterPlace:
             except Conflict:
                 await asyncio.sleep(0.05 * attempt)
                 continue
+            await self.tidy()  # copies that shared requests and do not any more would go on taking them
             await self._heard(now)
-            if self.routing == "copies":
-                await self._unshared(now)
             return
         raise Unavailable(f"the service of {self.target} is changed by others all the time")
 
@@ -288,20 +291,13 @@ class ClusterPlace:
                 await asyncio.sleep(_POLL)
         await asyncio.sleep(self.propagation)
 
-    async def _unshared(self, charter: Charter) -> None:
-        """Copies that shared requests and do not any more."""
-        wanted = self._sharing(charter)
-        found = await self.api.get(self.names.deployments, labelSelector=self.names.selector(**{TRACK: "share"}))
-        for one in found["items"]:
-            if one["metadata"]["name"] not in {f"{self.names.release(version)}-share" for version in wanted}:
-                await self.api.delete(f"{self.names.deployments}/{one['metadata']['name']}")
-
     async def _agrees(self, charter: Charter, service: Document | None, deployments: list[Document]) -> bool:
         if service is None or service["spec"].get("selector") != routes.selector(self.names, charter):
             return False
         there = {one["metadata"]["name"]: one["spec"]["replicas"] for one in deployments}
         wanted = {f"{self.names.release(version)}-share": n for version, n in self._sharing(charter).items()}
-        if {name: n for name, n in there.items() if name.endswith("-share")} != wanted:
+        # More than is wanted may be what another one is preparing.
+        if any(there.get(name) != n for name, n in wanted.items()):
             return False
         if not routes.weights(charter):
             return True
@@ -335,6 +331,15 @@ class ClusterPlace:
 
 def _port(release: Release) -> int:
     return release.public_port or 80
+
+
+def _shares(deployment: Document) -> bool:
+    return _label(deployment, TRACK) == "share"
+
+
+def _decided(deployment: Document) -> int:
+    """The serial of the charter that its copies were started for."""
+    return int(deployment["metadata"].get("annotations", {}).get(SERIAL, 0))
 
 
 def _label(document: Document, key: str) -> str:
