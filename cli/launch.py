@@ -15,7 +15,7 @@ from pathlib import Path
 
 from settings import settings
 
-FLOWS = ("release", "build", "scan", "execution", "load", "deploy", "rollback")
+FLOWS = ("release", "build", "scan", "execution", "load", "deploy", "rollback", "drift")
 HELLO = b"+"
 # Of sockaddr_un's 108 bytes, with the closing NUL.
 LONGEST_PATH = 107

@@ -13,12 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from cli import environment_verbs
+from cli.flow_verb import Verb, flow_verb
 from domain.errors import EXIT_BROKEN, EXIT_USAGE, TesError
 from domain.stages import STAGES
 
 EXIT_INTERRUPTED = 130
 # What imports Prefect: handed to the runtime's launcher where there is one.
-LAUNCHED = ("release", "build", "scan", "load", "deploy", "rollback", "status")
+LAUNCHED = ("release", "build", "scan", "load", "deploy", "rollback", "drift", "gc", "status")
 
 _ABOUT = """Takes a project from source to production and back: build, scan, test, load, deploy, verify, roll back.
 
@@ -50,57 +52,10 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-Verb = Callable[[argparse.Namespace], int]
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"tes: {message}\n  fix: `{self.prog} --help` shows what it takes\n")
-
-
-def _flow(kind: str, *names: str) -> Verb:
-    def verb(given: argparse.Namespace) -> int:
-        from cli.run_flow import run
-
-        parameters = {name: getattr(given, name) for name in ("project", *names)}
-        if getattr(given, "again", False):
-            parameters["start_at"] = given.again_from
-        return run(kind, parameters, as_json=given.json)
-
-    return verb
-
-
-def _deploy(given: argparse.Namespace) -> int:
-    if given.platform or given.strategy or given.plan:
-        from pathlib import Path
-
-        from cli.deploy_words import agreed, steps
-
-        project = Path(given.project)
-        place = agreed(project, given.environment, given.platform, given.strategy)
-        if given.plan:
-            print(steps(project, given.environment, place))
-            return 0
-    return _flow("deploy", "environment", "ref", "version")(given)
-
-
-def _rollback(given: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from cli.display import summary
-    from cli.rollback import rollback
-
-    report = rollback(Path(given.project), given.environment, given.service, given.to)
-    if given.json:
-        print(report.model_dump_json(indent=2))
-    else:
-        summary(report, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
-        for line in report.decision.advice:
-            print(line)
-    return report.outcome.exit_code
 
 
 def _test(given: argparse.Namespace) -> int:
@@ -198,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
         "release",
         "Take a project through every stage to an environment.",
         "tes release . --environment production",
-        _flow("release", "environment", "ref", "start_at", "version"),
+        flow_verb("release", "environment", "ref", "start_at", "version"),
     )
     of_project(one)
     one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
@@ -209,37 +164,14 @@ def parser() -> argparse.ArgumentParser:
         ("scan", "scan", "Look for secrets, weaknesses and vulnerable packages."),
         ("load", "load", "Put a copy of the service under load."),
     ):
-        one = add(name, about, f"tes {name} .", _flow(kind, "ref"))
+        one = add(name, about, f"tes {name} .", flow_verb(kind, "ref"))
         of_project(one)
         one.add_argument("--again", action="store_true", help="look again, even where nothing changed")
         one.set_defaults(again_from=name)
     _words_of_test(add("test", "Run the project's tests, here and now.", "tes test . --workers 4 -- -k cart", _test))
-    of_project(add("build", "Build the project's artifact.", "tes build .", _flow("build", "ref")))
+    of_project(add("build", "Build the project's artifact.", "tes build .", flow_verb("build", "ref")))
 
-    one = add(
-        "deploy",
-        "Bring a revision to an environment without scanning and testing it again.",
-        "tes deploy . -e staging",
-        _deploy,
-    )
-    of_project(one)
-    one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
-    one.add_argument("--version", help="what to call the release")
-    one.add_argument("--platform", help="refuse unless the environment is on this platform")
-    one.add_argument("--strategy", help="refuse unless the environment's strategy is this one")
-    one.add_argument("--plan", action="store_true", help="show the steps and do nothing")
-    one.add_argument("--yes", action="store_true", help="answer yes to what would be asked; nothing is, today")
-
-    one = add(
-        "rollback",
-        "Go back to an earlier release. Works without the Prefect server and the records.",
-        "tes rollback --environment production",
-        _rollback,
-    )
-    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
-    one.add_argument("--environment", "-e", required=True, help="a name under environments in tes.yaml")
-    one.add_argument("--service", help="the service's name, where its folder is not at hand")
-    one.add_argument("--to", metavar="VERSION", help="the release before the present one when left out")
+    environment_verbs.register(add, of_project)
 
     one = add("runs", "List what was run.", "tes runs --environment production", _runs)
     one.add_argument("--name", help="of this project only")

@@ -61,6 +61,11 @@ def find(history: History, wanted: str) -> Release | None:
     return None
 
 
+def intended(history: History) -> Release | None:
+    """What the environment is to serve: the newest release that nobody left. None when there is none."""
+    return next((entry.release for entry in history if not entry.rolled_back), None)
+
+
 def previous(history: History, current: str | None) -> Release | None:
     """What to go back to from `current`: the newest other release that nobody rolled back."""
     for entry in history:

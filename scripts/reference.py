@@ -55,7 +55,7 @@ JSON = """
 `test` prints its own object:
 
 {test}
-`release`, `build`, `scan`, `load`, `deploy`, `rollback` and `test --ref` print a report:
+`release`, `build`, `scan`, `load`, `deploy`, `rollback`, `drift` and `test --ref` print a report:
 """
 
 

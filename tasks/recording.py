@@ -11,7 +11,7 @@ from typing import Any
 from domain.cases import Attempt, CaseId
 from domain.findings import Finding
 from domain.load import LoadSummary
-from domain.place import Release
+from domain.place import Release, Target
 from domain.policy import Mode
 from domain.redaction import redact
 from domain.report import Report, Stage, gate_of
@@ -19,6 +19,7 @@ from domain.rollout import Action, Rollout
 from domain.trend import TrendPoint
 from domain.verdict import Outcome, Verdict
 from records.read.case import durations as find_durations
+from records.read.release import promoted_last as find_promoted_last
 from records.read.run import abandoned as find_abandoned
 from records.read.stage import reusable as find_reusable
 from records.write.attempt import record_attempts
@@ -123,6 +124,11 @@ async def rollout(rollout: Rollout) -> None:
 
 async def rollout_step(rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
     await asyncio.to_thread(record_rollout_step, rollout.id, rollout.cursor, action, verdict, began, time.time())
+
+
+async def promoted_last(target: Target) -> str | None:
+    """The version that the records know to be promoted last there."""
+    return await asyncio.to_thread(find_promoted_last, target.service, target.environment)
 
 
 async def audit(actor: str, action: str, subject: str, **detail: Any) -> None:

@@ -118,7 +118,7 @@ class MemoryPlatform(Block):
         elif here.release.artifact.digest != release.artifact.digest and here.weight:
             raise Rejected(f"release {release.version} of {lease.target} has the traffic and is immutable")
         else:
-            here.release = release
+            here.release, here.lost = release, 0
         _raise(late)
 
     async def wait_ready(self, target: Target, version: str, timeout: float) -> tuple[bool, str]:

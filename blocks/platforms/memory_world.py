@@ -33,6 +33,7 @@ class Hosted:
     weight: int = 0
     warm_until: float | None = None
     promoted: bool = False
+    lost: int = 0  # copies that died behind everybody's back; provisioning brings them back
 
     def seen(self, behaviour: Behaviour) -> ReleaseState:
         """Its state, as its behaviour makes it."""
@@ -40,7 +41,7 @@ class Hosted:
         why = "GET /healthz answered 500" if sick else ""
         copies = tuple(
             CopyState(name=f"{self.release.version}-{number + 1}", healthy=not sick, reason=why)
-            for number in range(self.release.replicas)
+            for number in range(max(0, self.release.replicas - self.lost))
         )
         return ReleaseState(
             release=self.release,

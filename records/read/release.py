@@ -68,3 +68,11 @@ def rollout(rollout_id: str) -> RolloutDetail | None:
     with reading() as session:
         found = session.get(RolloutRow, rollout_id)
         return None if found is None else RolloutDetail(found, session.exec(steps).all())
+
+
+def promoted_last(service: str, environment: str) -> str | None:
+    """The version whose rollout there was the last to end promoted; None when none did."""
+    query = select(RolloutRow.version).where(RolloutRow.service == service, RolloutRow.environment == environment)
+    query = query.where(RolloutRow.status == Status.PROMOTED.value).order_by(col(RolloutRow.started).desc()).limit(1)
+    with reading() as session:
+        return session.exec(query).first()

@@ -13,11 +13,13 @@ from deployments.definitions import Deployment, definitions, prefect_yaml
 from domain.errors import SpecError
 
 ALL = definitions()
+MOVES = ("release", "deploy", "rollback", "drift")
+REGULAR = {"execution/nightly", "selection/nightly", "flakiness/daily", "drift/staging", "drift/production"}
 
 
 def test_the_deployments_that_the_documentation_names_are_there() -> None:
     stages = {f"{flow}/default" for flow in ("build", "scan", "execution", "shard", "load")}
-    places = {f"{flow}/{place}" for flow in ("release", "deploy", "rollback") for place in ("staging", "production")}
+    places = {f"{flow}/{place}" for flow in MOVES for place in ("staging", "production")}
     nights = {"execution/nightly", "selection/nightly", "flakiness/daily"}
     assert {one.full_name for one in ALL} == stages | places | nights
     assert len(ALL) == len(stages | places | nights)
@@ -39,13 +41,13 @@ def test_an_entrypoint_is_a_dotted_path(deployment: Deployment) -> None:
 
 def test_a_deployment_named_for_an_environment_goes_there() -> None:
     named = [one for one in ALL if one.name in ("staging", "production")]
-    assert len(named) == 6
+    assert len(named) == 2 * len(MOVES)
     assert all(one.parameters["environment"] == one.name and one.name in one.tags for one in named)
 
 
-def test_what_runs_at_night_has_a_schedule_and_nothing_else_has() -> None:
+def test_what_runs_by_itself_has_a_schedule_and_nothing_else_has() -> None:
     scheduled = {one.full_name: one.schedules for one in ALL if one.schedules}
-    assert set(scheduled) == {"execution/nightly", "selection/nightly", "flakiness/daily"}
+    assert set(scheduled) == REGULAR
     assert all(len(one) == 1 and one[0].active and one[0].timezone == "UTC" for one in scheduled.values())
 
 

@@ -1,0 +1,85 @@
+"""The verbs about what runs in an environment. Each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.flow_verb import flow_verb
+
+_ENVIRONMENT = "a name under environments in tes.yaml"
+
+
+def register(
+    add: Callable[..., argparse.ArgumentParser], of_project: Callable[[argparse.ArgumentParser], None]
+) -> None:
+    """Adds them. `add` makes a verb, `of_project` gives it a project and a revision."""
+    one = add(
+        "deploy",
+        "Bring a revision to an environment without scanning and testing it again.",
+        "tes deploy . -e staging",
+        _deploy,
+    )
+    of_project(one)
+    one.add_argument("--environment", "-e", default="staging", help=_ENVIRONMENT)
+    one.add_argument("--version", help="what to call the release")
+    one.add_argument("--platform", help="refuse unless the environment is on this platform")
+    one.add_argument("--strategy", help="refuse unless the environment's strategy is this one")
+    one.add_argument("--plan", action="store_true", help="show the steps and do nothing")
+    one.add_argument("--yes", action="store_true", help="answer yes to what would be asked; nothing is, today")
+
+    one = add(
+        "rollback",
+        "Go back to an earlier release. Works without the Prefect server and the records.",
+        "tes rollback --environment production",
+        _rollback,
+    )
+    _of_environment(one)
+    one.add_argument("--service", help="the service's name, where its folder is not at hand")
+    one.add_argument("--to", metavar="VERSION", help="the release before the present one when left out")
+
+    one = add(
+        "drift",
+        "Say whether what runs in an environment is what was released there.",
+        "tes drift --environment production",
+        flow_verb("drift", "environment", "converge"),
+    )
+    _of_environment(one)
+    one.add_argument(
+        "--converge", action="store_true", help="provision and promote again what was promoted last, and look again"
+    )
+
+
+def _of_environment(one: argparse.ArgumentParser) -> None:
+    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+    one.add_argument("--environment", "-e", required=True, help=_ENVIRONMENT)
+
+
+def _deploy(given: argparse.Namespace) -> int:
+    if given.platform or given.strategy or given.plan:
+        from cli.deploy_words import agreed, steps
+
+        project = Path(given.project)
+        place = agreed(project, given.environment, given.platform, given.strategy)
+        if given.plan:
+            print(steps(project, given.environment, place))
+            return 0
+    return flow_verb("deploy", "environment", "ref", "version")(given)
+
+
+def _rollback(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from cli.display import summary
+    from cli.rollback import rollback
+
+    report = rollback(Path(given.project), given.environment, given.service, given.to)
+    if given.json:
+        print(report.model_dump_json(indent=2))
+    else:
+        summary(report, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+        for line in report.decision.advice:
+            print(line)
+    return report.outcome.exit_code
