@@ -15,7 +15,7 @@ from domain.report import Report, Stage, weigh
 from domain.rollout import Rollout
 from domain.policy import Policy
 from domain.spec import EnvironmentSpec
-from tasks.deploy import judged, sentence
+from tasks.deploy import judged, standing
 from tasks.spec_file import load_spec
 
 # As domain/spec.py's names: they become folders.
@@ -75,7 +75,7 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
             over, said = await roll_back(platform, lease, run[:16], place, to=to)
     except LockHeld as error:
         raise LockHeld(error.message, fix=_STOP_IT) from error
-    state = await platform.inspect(target)
+    state, told = await standing(platform, target)
     deploy, checked, baked = judged(over, said, time.time() - began)
     stages = [Stage(name="deploy", verdict=deploy, seconds=time.time() - began - baked)]
     if checked is not None:
@@ -92,7 +92,7 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
         decision=decision.model_copy(update={"advice": (*decision.advice, *unrecorded)}),
         stages=tuple(stages),
         address=state.address,
-        state=sentence(target, state),
+        state=told,
         seconds=time.time() - began,
     )
 

@@ -57,7 +57,8 @@ def status(as_json: bool) -> int:
     places = asyncio.run(_places())
     if as_json:
         parts = dataclasses.asdict(found) if found else None
-        document: dict[str, Any] = {"runtime": parts, "environments": [p.model_dump(mode="json") for p in places]}
+        told = [{**place.model_dump(mode="json"), "standing": standing} for place, standing in places]
+        document: dict[str, Any] = {"runtime": parts, "environments": told}
         print(json.dumps(document, default=str, indent=2))
         return 0
     if found is None:
@@ -67,17 +68,16 @@ def status(as_json: bool) -> int:
             print(f"{child.name:9} {child.status:10} pid {child.pid} since {child.since} restarts {child.restarts}")
         print(f"Prefect   {found.runtime.prefect_ui_url}")
         print(f"service   {found.runtime.service_url}")
-    from tasks.deploy import sentence
-
-    for place in places:
-        print(f"{sentence(place.target, place)}  {place.address}")
+    for place, standing in places:
+        print(f"{standing}  {place.address}")
         if place.lease is not None:
             print(f"  held by {place.lease.holder}, token {place.lease.token}")
     return 0
 
 
-async def _places() -> list[ServiceState]:
-    from blocks.platforms.local import LocalPlatform
+async def _places() -> list[tuple[ServiceState, str]]:
+    from blocks.platforms import platform_named
+    from tasks.deploy import standing
 
-    platform = LocalPlatform()
-    return [await platform.inspect(target) for target in await platform.targets()]
+    platform = await platform_named("local")
+    return [await standing(platform, target) for target in await platform.targets()]

@@ -12,11 +12,18 @@ LENGTH = 20
 
 
 class Entry(Value):
-    """A release that was promoted. `rolled_back`: it was left for an earlier one, so nobody goes back to it unasked."""
+    """A release that was promoted. `rolled_back`: it was left for an earlier one, so nobody goes back to it unasked.
+    `born` is when it was promoted for the first time: a migration is as old as that."""
 
     release: Release
     promoted: float
     rolled_back: bool = False
+    born: float | None = None
+
+    @property
+    def first(self) -> float:
+        """When it was promoted for the first time, in seconds since the epoch."""
+        return self.promoted if self.born is None else self.born
 
 
 History = tuple[Entry, ...]
@@ -36,7 +43,8 @@ def write(history: History) -> str:
 def promoted(history: History, release: Release, at: float) -> History:
     """With `release` newest; an earlier entry of the same version is replaced."""
     rest = tuple(entry for entry in history if entry.release.version != release.version)
-    return (Entry(release=release, promoted=at), *rest)[:LENGTH]
+    born = next((entry.first for entry in history if entry.release.version == release.version), at)
+    return (Entry(release=release, promoted=at, born=born), *rest)[:LENGTH]
 
 
 def is_left(history: History, version: str) -> bool:

@@ -7,7 +7,8 @@
         │
         └── promotion itself broke ──▶ HALTED   (the candidate may be the only healthy copy: nothing is taken away)
 
-A bad verdict after promotion also aborts: the old release is still warm, and going back is a traffic switch.
+A bad verdict after promotion also aborts: the old release is still warm, and going back is a traffic switch. Unless the
+release brought a migration that cannot be undone: the old one does not know what the data has become, and it halts.
 Method: the canary machine of Argo Rollouts (https://argo-rollouts.readthedocs.io/en/stable/features/canary/) with
 the cursor made explicit.
 """
@@ -75,6 +76,7 @@ class Rollout(Value):
     cursor: int = 0
     status: Status = Status.PROGRESSING
     promoted: bool = Field(False, description="PROMOTE was done: an abort from here is a switch back")
+    frozen: str = Field("", description="the migration without a way back that this release brings to `stable`")
     reason: str = ""
     token: int = 0
     started: float = 0.0
@@ -136,7 +138,13 @@ def advance(rollout: Rollout, verdict: Verdict) -> Rollout:
 
 
 def abort(rollout: Rollout, reason: str) -> Rollout:
-    """The rollout on its way back to stable. Harmless on one that is over or already aborting."""
+    """The rollout on its way back to stable. Harmless on one that is over or already aborting. HALTED where stable
+    cannot come back: it was promoted across a migration that cannot be undone."""
     if rollout.status is not Status.PROGRESSING:
         return rollout
+    if rollout.promoted and rollout.frozen:
+        why = f"not taken back to {rollout.stable}: migration {rollout.frozen} of {rollout.release.version}"
+        return rollout.model_copy(
+            update={"status": Status.HALTED, "reason": f"{reason}; {why} cannot be undone: go forward"}
+        )
     return rollout.model_copy(update={"status": Status.ABORTING, "reason": reason})

@@ -292,6 +292,12 @@ class Migrations(Value):
 
     command: tuple[str, ...] = Field(min_length=1, description="argv; running it twice must be harmless")
     timeout: Timeout = Field(300.0, description="of the whole migration")
+    irreversible: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="name of the newest migration that cannot be undone, such as `0042_drop_email`. It may stay here: "
+        "releases that know the same one go back to each other. Once promoted, a release does not go back to one that "
+        "does not know it: a rollback is refused, and a bad verdict halts",
+    )
 
 
 class ReleaseSpec(Value):

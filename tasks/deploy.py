@@ -9,8 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
+from domain import freeze, history
 from domain.place import Lease, Release, ServiceState, Target
 from domain.release import compose, label, same
 from domain.report import Stage
@@ -23,7 +26,7 @@ from tasks.kinds import act, observe
 from tasks.lease import held
 from tasks.publish import in_prefect
 from tasks.rollback import ASKED_FOR
-from tasks.rollout import Said, carry_out, step, unfinished
+from tasks.rollout import HISTORY, Said, carry_out, step, unfinished
 from tasks.run import Run
 from tasks.stage import digest, finish
 from tasks.verify import verify
@@ -76,6 +79,18 @@ def sentence(target: Target, state: ServiceState) -> str:
     return f"{target}: {state.stable} is stable; traffic: {', '.join(shares) or 'none'}"
 
 
+async def standing(platform: HostsServices, target: Target) -> tuple[ServiceState, str]:
+    """The environment, and in a sentence where it stands and that there is no way back, if so."""
+    state = await platform.inspect(target)
+    stable = state.of(state.stable)
+    try:
+        pages = history.read(await platform.recall(target, HISTORY))
+        frozen = freeze.told(pages, stable.release if stable else None)
+    except ValidationError:
+        frozen = "its history cannot be read"
+    return state, "; ".join(filter(None, (sentence(target, state), frozen)))
+
+
 def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verdict, Verdict | None, float]:
     """The verdicts of the stages deploy and verify of a rollout that is over and took so many seconds; and how many of
     them it was looked at: those are the stage verify's."""
@@ -120,9 +135,14 @@ def _told(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 
 def new_rollout(
-    target: Target, release: Release, state: ServiceState, strategy: str, actions: tuple[Action, ...]
+    target: Target,
+    release: Release,
+    state: ServiceState,
+    strategy: str,
+    actions: tuple[Action, ...],
+    pages: history.History = (),
 ) -> Rollout:
-    """A rollout from what is stable now."""
+    """A rollout from what is stable now. `pages` is the target's history: it tells which migrations are known there."""
     return Rollout(
         id=os.urandom(8).hex(),
         target=target,
@@ -130,6 +150,7 @@ def new_rollout(
         stable=state.stable,
         strategy=strategy,
         plan=actions,
+        frozen=freeze.brings(pages, release) if state.stable else "",
         started=time.time(),
     )
 
@@ -147,7 +168,8 @@ async def _begun(run: Run, platform: HostsServices, lease: Lease, release: Relea
     state = await platform.inspect(lease.target)
     migrates = release.migrations is not None
     actions = plan(run.place, first=state.stable is None, migrates=migrates)
-    return new_rollout(lease.target, release, state, run.place.strategy, actions)
+    pages = history.read(await platform.recall(lease.target, HISTORY))
+    return new_rollout(lease.target, release, state, run.place.strategy, actions, pages)
 
 
 def noted(folder: Path, rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
@@ -248,8 +270,8 @@ async def placed(
     stages = [await finish(run, Stage(name="deploy", verdict=deploy, payload=payload, seconds=took), key, began)]
     if checked is not None:
         stages.append(await finish(run, Stage(name="verify", verdict=checked, seconds=baked), key, began))
-    state = await platform.inspect(target)
-    return Placed(stages=tuple(stages), version=version, address=state.address, state=sentence(target, state))
+    state, told = await standing(platform, target)
+    return Placed(stages=tuple(stages), version=version, address=state.address, state=told)
 
 
 async def _verified_again(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
-from domain import drift, history
+from domain import drift, freeze, history
 from domain.errors import LockHeld, PlatformError, Unavailable
 from domain.place import Lease, ServiceState, Target
 from domain.report import Stage, silent
@@ -102,6 +102,10 @@ async def converge(run: Run, platform: HostsServices, lease: Lease) -> tuple[str
     if wanted is None:
         return (*done, "nothing was promoted, so there is nothing to converge to")
     state = await platform.inspect(lease.target)
+    stable = state.of(state.stable)
+    barrier = freeze.barrier(pages, wanted, stable.release if stable else None)
+    if barrier is not None:
+        return (*done, freeze.refusal(lease.target, wanted.version, barrier).message)
     rollout = new_rollout(lease.target, wanted, state, "converge", WAY_BACK)
     over, _ = await roll(run, platform, lease, rollout, run.place)
     done += (f"{wanted.version} provisioned and promoted again: {over.status}{over.reason and f', {over.reason}'}",)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 
 from blocks.platforms.protocol import HostsServices
-from domain import history
+from domain import freeze, history
 from domain.errors import SpecError
-from domain.place import Lease, Release, Target
+from domain.place import Lease, Release, ServiceState, Target
 from domain.rollout import Action, Rollout, Status, Verb, abort
 from domain.spec import EnvironmentSpec
 from domain.verdict import Verdict
@@ -22,17 +22,22 @@ LOOK_AFTER = 1.0
 ASKED_FOR = "rolled back"
 
 
-async def wanted(platform: HostsServices, target: Target, current: str | None, to: str | None) -> Release:
+async def wanted(platform: HostsServices, target: Target, state: ServiceState, to: str | None) -> Release:
     """The release to go back to: `to`, else the newest before the current that nobody rolled back.
 
-    SpecError lists what the environment's history holds.
+    SpecError lists what the environment's history holds, or names the migration that cannot be undone in between.
     """
+    current = state.stable
     pages = history.read(await platform.recall(target, HISTORY))
     found = history.find(pages, to) if to else history.previous(pages, current)
     if found is None:
         known = ", ".join(entry.release.version for entry in pages) or "none"
         what = f"no release {to!r}" if to else "no earlier release to go back to"
         raise SpecError(f"{target}: {what}; its history: {known}", fix="name one of them with --to, or release again")
+    stable = state.of(current)
+    barrier = freeze.barrier(pages, found, stable.release if stable else None)
+    if barrier is not None:
+        raise freeze.refusal(target, found.version, barrier)
     return found
 
 
@@ -78,6 +83,9 @@ async def roll_back(
             await kept(now, action, verdict, began)
 
     left = await unfinished(platform, lease)
+    if left is not None and left.promoted and left.frozen:
+        found = freeze.Barrier(migration=left.frozen, version=left.release.version)
+        raise freeze.refusal(lease.target, to or str(left.stable), found)
     if left is not None:
         over = await carry_out(platform, lease, abort(left, ASKED_FOR), place, take=take, kept=keep)
         if to is None or over.status is Status.HALTED:
@@ -85,7 +93,7 @@ async def roll_back(
                 await _look_at_stable(platform, lease, over, place, take, keep)
             return over, said
     state = await platform.inspect(lease.target)
-    release = await wanted(platform, lease.target, state.stable, to)
+    release = await wanted(platform, lease.target, state, to)
     rollout = Rollout(
         id=rollout_id,
         target=lease.target,

@@ -40,3 +40,19 @@ def test_a_release_promoted_again_is_no_longer_rolled_back() -> None:
 def test_a_release_is_found_by_the_ref_it_was_made_of() -> None:
     found = history.find(of("feature-foo.aaaaaa"), "feature/foo")
     assert found is not None and history.find(of("v1.aaaaaa"), "v2") is None
+
+
+def test_a_release_that_comes_back_is_as_old_as_it_was() -> None:
+    pages = history.promoted(of("v1", "v2"), release("v1"), 9.0)
+    assert [(entry.release.version, entry.promoted, entry.first) for entry in pages] == [("v1", 9.0, 0), ("v2", 1, 1)]
+
+
+def test_a_page_of_before_releases_had_an_age_is_read() -> None:
+    page = history.write(of("v1")).replace(',"born":0.0', "")
+    assert "born" not in page and history.read(page)[0].first == 0
+
+
+def test_what_an_environment_is_to_serve_is_the_newest_that_nobody_left() -> None:
+    intended = history.intended(history.left(of("v1", "v2"), "v2"))
+    assert intended is not None and intended.version == "v1"
+    assert history.intended(history.left(of("v1"), "v1")) is None and history.intended(()) is None

@@ -34,16 +34,18 @@ _PLANS = st.builds(
     lambda place, first, migrates: plan(place, first=first, migrates=migrates), _ENVIRONMENTS, *[st.booleans()] * 2
 )
 _ROLLOUTS = st.builds(
-    lambda actions, stable: Rollout(
+    lambda actions, stable, frozen: Rollout(
         id="r",
         target=Target(service="shop", environment="production"),
         release=RELEASE,
         stable=stable,
         strategy="any",
         plan=actions,
+        frozen=frozen if stable else "",
     ),
     _PLANS,
     st.none() | st.just("1"),
+    st.sampled_from(["", "0042_drop_email"]),
 )
 PASS = Verdict(gate="g", outcome=Outcome.PASS)
 FAIL = Verdict(gate="g", outcome=Outcome.FAIL, reasons=("broken",))
@@ -133,13 +135,29 @@ def test_an_order_to_abort_goes_back_from_anywhere(
     history = _history(rollout, verdicts)
     state = data.draw(st.sampled_from([step[3] for step in history] + [rollout]))
     ordered = abort(state, "a person said so")
-    if state.status is Status.PROGRESSING:
+    if state.status is Status.PROGRESSING and state.promoted and state.frozen:
+        assert ordered.status is Status.HALTED and ordered.action is None
+    elif state.status is Status.PROGRESSING:
         assert ordered.action == Action(verb=Verb.ABORT)
         assert advance(ordered, PASS).status is Status.ABORTED
         assert advance(ordered, FAIL).status is Status.HALTED
     else:
         assert ordered == state
     assert abort(ordered, "again") == ordered
+
+
+@given(_ROLLOUTS, _STORIES)
+def test_no_traffic_goes_back_across_a_migration_that_cannot_be_undone(
+    rollout: Rollout, verdicts: list[Verdict]
+) -> None:
+    """Before promotion it goes back as ever: the old release has served beside the new one all the time."""
+    for before, action, _, after in _history(rollout, verdicts):
+        if before.promoted and rollout.frozen:
+            assert action.verb is not Verb.ABORT and after.status is not Status.ABORTING
+            if after.status is Status.HALTED:
+                assert rollout.frozen in after.reason and "go forward" in after.reason
+        elif after.status is Status.HALTED:
+            assert action.verb in (Verb.PROMOTE, Verb.ABORT)
 
 
 @given(_ROLLOUTS, _STORIES, _VERDICTS)

@@ -14,7 +14,7 @@ from domain.errors import PlatformError, Rejected, TesError, Unavailable
 from domain.place import Release, Target
 from domain.report import Stage
 from domain.rollout import Action, Rollout, Status, plan
-from domain.spec import EnvironmentSpec, Verify
+from domain.spec import EnvironmentSpec, Migrations, Verify
 from domain.supply import Artifact
 from domain.verdict import Outcome, Verdict
 from tasks import rollout as machinery
@@ -204,3 +204,18 @@ async def test_nothing_that_was_never_promoted_is_converged_to(project: str, pla
     assert stage.verdict.outcome is Outcome.FAIL
     assert any("nothing to converge to" in reason for reason in stage.verdict.reasons)
     assert (await platform.inspect(TARGET)).stable == "v2"
+
+
+async def test_nobody_converges_back_across_a_migration_that_cannot_be_undone(
+    project: str, platform: MemoryPlatform
+) -> None:
+    """Promoted, and the note of it was lost: the data knows."""
+    lease = await platform.acquire(TARGET, "ada", 60)
+    migrations = Migrations(command=("migrate",), irreversible="0042_drop_email")
+    await platform.provision(lease, release("v3").model_copy(update={"migrations": migrations}))
+    await platform.promote(lease, "v3")
+    await platform.give_back(lease)
+    stage = await drift(project, converge=True)
+    assert stage.verdict.outcome is Outcome.FAIL
+    assert any("v2 cannot come back: migration 0042_drop_email of v3" in reason for reason in stage.verdict.reasons)
+    assert (await platform.inspect(TARGET)).stable == "v3"
