@@ -30,11 +30,19 @@ class Settings(BaseSettings):
         "tes", description="begins the names on a Docker engine, where the block says none"
     )
     actor: str | None = Field(None, description="who acts, for the audit log; the login name when not set")
+    deployers: str | None = Field(
+        None, description="names, with commas, whose yes to a release counts; everybody's when not set"
+    )
 
     @property
     def state(self) -> Path:
         """`home`, absolute."""
         return self.home.expanduser().absolute()
+
+    @property
+    def deployer_names(self) -> tuple[str, ...]:
+        """Those whose yes counts; empty: everybody."""
+        return tuple(filter(None, (name.strip() for name in (self.deployers or "").split(","))))
 
     @property
     def scanner_options(self) -> dict[str, str]:

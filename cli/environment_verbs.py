@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli.flow_verb import flow_verb
 
+YES = "answer yes where the environment asks for an approval (environments.<name>.approval)"
 _ENVIRONMENT = "a name under environments in tes.yaml"
 
 
@@ -28,7 +29,7 @@ def register(
     one.add_argument("--platform", help="refuse unless the environment is on this platform")
     one.add_argument("--strategy", help="refuse unless the environment's strategy is this one")
     one.add_argument("--plan", action="store_true", help="show the steps and do nothing")
-    one.add_argument("--yes", action="store_true", help="answer yes to what would be asked; nothing is, today")
+    one.add_argument("--yes", action="store_true", help=YES)
 
     one = add(
         "rollback",

@@ -18,6 +18,6 @@ def flow_verb(kind: str, *names: str) -> Verb:
         parameters = {name: getattr(given, name) for name in ("project", *names)}
         if getattr(given, "again", False):
             parameters["start_at"] = given.again_from
-        return run(kind, parameters, as_json=given.json)
+        return run(kind, parameters, as_json=given.json, yes=getattr(given, "yes", False))
 
     return verb

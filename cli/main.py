@@ -159,6 +159,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
     one.add_argument("--from", dest="start_at", metavar="STAGE", choices=STAGES, help=_FROM)
     one.add_argument("--version", help="what to call the release")
+    one.add_argument("--yes", action="store_true", help=environment_verbs.YES)
 
     for name, kind, about in (
         ("scan", "scan", "Look for secrets, weaknesses and vulnerable packages."),

@@ -16,11 +16,15 @@ from rich.console import Console
 
 from cli import runtime
 from cli.display import Picture, Plain, summary, watching
+from cli.approval import answer
+from domain.approval import Answer
 from domain.errors import SpecError, TesError
+from domain.outcome import Outcome
 from domain.place import Target
 from domain.release import named
 from domain.report import Report
 from tasks import progress
+from tasks.answered import given
 from tasks.spec_file import LoadedSpec, load_spec
 from tasks.test_reports import in_actions
 from toolchain.reports.github import muted
@@ -29,14 +33,19 @@ EXIT_INTERRUPTED = 130
 KEPT = "what was finished is kept, and the same command goes on from there"
 
 
-def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
+def run(kind: str, parameters: dict[str, Any], *, as_json: bool, yes: bool = False) -> int:
     """Runs the flow `kind` to its end, prints its report, and returns the exit code of its verdict.
 
-    Raises TesError for what broke. Ctrl-C stops the tools, takes a rollout back, and gives 130.
+    `yes` answers an environment that asks for an approval. Raises TesError for what broke. Ctrl-C stops the tools,
+    takes a rollout back, and gives 130.
     """
     project = Path(parameters["project"]).expanduser().absolute()
     named(parameters.get("version"))
     found = _refuse_early(project, parameters.get("environment")) if parameters.get("ref") is None else None
+    answered = _answered(kind, project, parameters, found, yes) if kind in ("release", "deploy") else None
+    if answered is not None and not answered.approve:
+        print(f"tes: nothing was done: {answered.by} said no", file=sys.stderr)
+        return Outcome.FAIL.exit_code
     reports: list[Report] = []
 
     def keep(event: object) -> None:
@@ -44,7 +53,7 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
             reports.append(event)
 
     safe, watch = _muted(as_json), watching(quiet=as_json)
-    with safe, watch as watcher, progress.listening(watcher), progress.listening(keep):
+    with safe, watch as watcher, progress.listening(watcher), progress.listening(keep), given(answered):
         for remark in _remarks(found):
             watcher.remark(remark)
         try:
@@ -62,6 +71,25 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool) -> int:
             _tell(report, up)
     _announce(report, project, as_json)
     return report.outcome.exit_code
+
+
+def _answered(
+    kind: str, project: Path, parameters: dict[str, Any], found: LoadedSpec | None, yes: bool
+) -> Answer | None:
+    """What the person at the terminal says, asked before anything is built; a revision is asked for as it was
+    configured then."""
+    if found is None:
+        from tasks.prepare import where_the_spec_is  # Prefect comes with it: not before it is needed
+
+        found = load_spec(asyncio.run(where_the_spec_is(project, parameters["ref"])))
+    service, environment = found.spec.name or project.name, parameters["environment"]
+    said = answer(f"{kind} {service}", found.spec, environment, yes=yes)
+    if said is not None and not said.approve:
+        from tasks import recording  # SQLModel comes with it: not before it is needed
+
+        target = Target(service=service, environment=environment)
+        asyncio.run(recording.audit(said.by, "approval.FAIL", str(target), **said.model_dump()))
+    return said
 
 
 def _muted(as_json: bool) -> AbstractContextManager[None]:

@@ -354,7 +354,11 @@ class EnvironmentSpec(Value):
         description="gate (`build`, a scanner, `tests`, `tests.<suite>`, `coverage.<suite>`, `load`, `deploy`, "
         "`verify`) to its mode",
     )
-    approval: bool = Field(False, description="a person must say yes before anything moves")
+    approval: bool | None = Field(
+        None,
+        description="whether a person must say yes before anything moves; left out: for `production` yes, else no",
+    )
+    approve_within: Timeout = Field(3600.0, description="how long a flow run waits for that yes")
     warm: Seconds = Field(3600.0, description="how long the old release is kept running after promotion")
     verify: Verify = Field(Verify(), description="what must hold after the switch")
 

@@ -165,26 +165,15 @@ def _load(root: Node) -> Iterator[Problem]:
 
 # What can be written and nothing here acts upon: to go on as if it were not there would be a lie.
 _UNSERVED = {
-    "approval": ("no flow waits for an approval yet", "leave it out, and ask before you start the release"),
     "cpus": ("no platform limits processors yet", "leave it out"),
 }
 
 
-_YES = ("true", "yes", "on", "y", "t", "1", "1.0")
-
-
 def _unserved(root: Node) -> Iterator[Problem]:
-    places: list[tuple[Path, Node | None]] = [
-        (("release", "resources", "cpus"), _at(root, "release", "resources", "cpus"))
-    ]
-    for name, environment in _environments(root):
-        places.append((("environments", name, "approval"), _at(environment, "approval")))
-    for path, node in places:
-        # What is neither true nor false is told by the model, which takes the words that say true.
-        says_no = path[-1] == "approval" and str(node.value if node else "").lower() not in _YES
-        if node is not None and node.value is not None and not says_no:
-            message, fix = _UNSERVED[str(path[-1])]
-            yield _told(node, path, message, fix, node.raw)
+    for key, (message, fix) in _UNSERVED.items():
+        node = _at(root, "release", "resources", key)
+        if node is not None and node.value is not None:
+            yield _told(node, ("release", "resources", key), message, fix, node.raw)
 
 
 def named_files(root: Node) -> Iterator[tuple[Path, Node, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from domain.supply import Artifact, Source
+from tasks.approval import approval
 from tasks.build import build
 from tasks.course import Course
 from tasks.coverage import coverage
@@ -48,7 +49,10 @@ async def loaded(course: Course, files: Source, artifact: Artifact) -> None:
 
 
 async def rolled_out(course: Course, files: Source, artifact: Artifact) -> None:
-    """Deploy and verify."""
+    """Approval where the environment asks for it, then deploy and verify."""
+    course.heard(await approval(course.run, course.stages))
+    if not course.goes_on:
+        return
     placed = await roll_out(course.run, files, artifact)
     course.heard(placed.stages)
     course.version, course.address, course.state = placed.version, placed.address, placed.state

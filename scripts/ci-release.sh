@@ -21,7 +21,8 @@ status() {
         echo "::warning::the commit status tes/$ENVIRONMENT could not be set to $1"
 }
 
-words=(release "${PROJECT:-.}" --environment "$ENVIRONMENT")
+# Who must approve is GitHub's to ask, before the job begins: the repository's Environments have required reviewers.
+words=(release "${PROJECT:-.}" --environment "$ENVIRONMENT" --yes)
 [ -z "${VERSION:-}" ] || words+=(--version "$VERSION")
 
 status pending "releasing to $ENVIRONMENT"

@@ -31,7 +31,7 @@ async def prepare(
     SpecError or CapabilityError names what is wrong; Unavailable when the records do not answer.
     """
     root = Path(project).expanduser().absolute()
-    spec = load_spec(await _where_the_spec_is(root, ref)).spec
+    spec = load_spec(await where_the_spec_is(root, ref)).spec
     if start_at is not None and start_at not in STAGES:
         raise SpecError(f"there is no stage {start_at!r}", fix=f"one of: {', '.join(STAGES)}")
     if environment is not None and environment not in spec.environments:
@@ -64,8 +64,9 @@ async def prepare(
     return run
 
 
-async def _where_the_spec_is(root: Path, ref: str | None) -> Path:
-    # A revision is released as it was configured then, not as the work tree is now.
+async def where_the_spec_is(root: Path, ref: str | None) -> Path:
+    """The folder with the tes.yaml that counts: a revision is released as it was configured then, not as the work tree
+    is now."""
     if ref is None:
         return root
     return Path((await take(root, settings().state / "store", name=root.name, ref=ref)).root)

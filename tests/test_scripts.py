@@ -84,7 +84,7 @@ def test_a_ci_release_ends_with_the_code_of_tes_and_says_the_outcome(tmp_path: P
     assert done.returncode == code
     assert output.read_text() == f"outcome={outcome}\n"
     assert f"{outcome}: release to production" in summary.read_text()
-    assert "    words: release . --environment production --version v1.2.0" in summary.read_text()
+    assert "    words: release . --environment production --yes --version v1.2.0" in summary.read_text()
 
 
 def test_a_ci_release_whose_status_cannot_be_set_keeps_its_verdict(tmp_path: Path, tes: Path) -> None:

@@ -136,10 +136,6 @@ CASES: dict[str, tuple[str, list[tuple[int, int, str, str, str]]]] = {
         "load: {generator: locust, script: a.js}",
         [(1, 19, "load.generator", "cannot run a k6 script", "scenario")],
     ),
-    "an approval that nobody waits for": (
-        "environments: {p: {approval: true}}",
-        [(1, 30, "environments.p.approval", "no flow waits", "leave it out")],
-    ),
     "a limit that nobody sets": (
         "release: {resources: {cpus: 2}}",
         [(1, 29, "release.resources.cpus", "no platform limits", "leave it out")],

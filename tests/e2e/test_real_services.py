@@ -27,6 +27,7 @@ release:
   health: {path: /status/200}
 environments:
   production:
+    approval: false
     verify: {bake: 1s, smoke: [{path: /get, status: 200, contains: headers}]}
 """
 
@@ -50,6 +51,7 @@ release:
   health: {path: /-/versions.json}
 environments:
   production:
+    approval: false
     strategy: canary
     steps: [{weight: 20, bake: 1s}]
     verify: {bake: 1s, smoke: [{path: /-/versions.json, status: 200, contains: datasette}]}
