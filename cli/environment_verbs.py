@@ -52,6 +52,15 @@ def register(
         "--converge", action="store_true", help="provision and promote again what was promoted last, and look again"
     )
 
+    one = add(
+        "gc",
+        "Remove what no environment needs any more on the platforms that tes.yaml names.",
+        "tes gc --plan",
+        _gc,
+    )
+    one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+    one.add_argument("--plan", action="store_true", help="show what would be removed and do nothing")
+
 
 def _of_environment(one: argparse.ArgumentParser) -> None:
     one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
@@ -68,6 +77,12 @@ def _deploy(given: argparse.Namespace) -> int:
             print(steps(project, given.environment, place))
             return 0
     return flow_verb("deploy", "environment", "ref", "version")(given)
+
+
+def _gc(given: argparse.Namespace) -> int:
+    from cli.gc import gc
+
+    return gc(given)
 
 
 def _rollback(given: argparse.Namespace) -> int:

@@ -200,6 +200,18 @@ class MemoryPlatform(Block):
         del self.world_state.places[lease.target]
         _raise(late)
 
+    async def garbage(self) -> Sequence[str]:
+        """As Collects.garbage."""
+        _raise(await self._called("garbage"))
+        return tuple(self.world_state.litter)
+
+    async def collect(self) -> Sequence[str]:
+        """As Collects.collect."""
+        late = await self._called("collect")
+        gone, self.world_state.litter = tuple(self.world_state.litter), []
+        _raise(late)
+        return gone
+
     async def run(self, lease: Lease, release: Release, job: Job) -> JobResult:
         """As RunsJobs.run; the result is what was ordered, success otherwise."""
         late = await self._called("run")

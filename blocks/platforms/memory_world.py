@@ -89,6 +89,7 @@ class World:
     failures: dict[tuple[str, int], TesError] = field(default_factory=dict)
     after: set[tuple[str, int]] = field(default_factory=set)
     delays: dict[str, float] = field(default_factory=dict)
+    litter: list[str] = field(default_factory=list)  # what `collect` finds
 
     def place(self, target: Target) -> Place:
         return self.places.setdefault(target, Place(target))

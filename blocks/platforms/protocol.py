@@ -78,6 +78,20 @@ class Disposes(Protocol):
 
 
 @runtime_checkable
+class Collects(Protocol):
+    """Creates things beside releases that can be left over when something is killed or removed by hand."""
+
+    async def garbage(self) -> Sequence[str]:
+        """Names of things that this installation created and no target refers to, for a person. What an environment
+        could still be put together again from is none."""
+        ...
+
+    async def collect(self) -> Sequence[str]:
+        """Removes them, and returns the names of those that are gone. Harmless said twice."""
+        ...
+
+
+@runtime_checkable
 class SplitsTraffic(Protocol):
     async def shift(self, lease: Lease, version: str, weight: int) -> None:
         """This version has `weight` % of new requests, stable the rest."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from blocks.platforms.protocol import HostsServices, ObservesTraffic, RunsJobs, SplitsTraffic
+from blocks.platforms.protocol import Collects, HostsServices, ObservesTraffic, RunsJobs, SplitsTraffic
 from domain.errors import LockHeld, Rejected
 from domain.place import Capability, Job, Lease, Release, Target
 
@@ -306,6 +306,20 @@ class PlatformContract:
         await self.provisioned(subject, lease, first)
         await platform.promote(lease, "v1")
         assert (await subject.send(10)).keys() == {"v1"}
+
+    # What is left over.
+
+    async def test_what_a_target_needs_is_no_garbage(self, subject: Subject) -> None:
+        """The stable release, a candidate, one that is kept warm: collecting takes none of them."""
+        if not isinstance(subject.platform, Collects):
+            pytest.skip("leaves nothing over that it could collect")
+        lease = await self.lease(subject)
+        await self.stable(subject, lease)
+        await self.stable(subject, lease, "v2")
+        await self.provisioned(subject, lease, subject.release("v3"))
+        assert list(await subject.platform.garbage()) == list(await subject.platform.collect()) == []
+        assert await self.versions(subject) == {"v1": 0, "v2": 100, "v3": 0}
+        assert (await subject.send(10)).keys() == {"v2"}
 
     # Jobs.
 
