@@ -6,13 +6,23 @@ nobody who asks for one place deploys to another.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from blocks.platforms import known
 from domain.errors import CapabilityError, SpecError
-from domain.rollout import plan
+from domain.forecast import Forecast
+from domain.place import Target
 from domain.spec import EnvironmentSpec
 from tasks.spec_file import load_spec
+
+# What people call the places; the platforms have the names of what runs there.
+CLOUDS = {"k8s": "kubernetes", "aws": "ecs", "azure": "azure_container_instances", "gcp": "cloud_run"}
+
+
+def _kind(place: EnvironmentSpec) -> str:
+    """The platform's module, also where a block is named."""
+    return place.platform.partition("/")[0].removesuffix("-platform").replace("-", "_")
 
 
 def agreed(project: Path, environment: str, platform: str | None, strategy: str | None) -> EnvironmentSpec:
@@ -21,18 +31,19 @@ def agreed(project: Path, environment: str, platform: str | None, strategy: str 
     CapabilityError for a platform that does not exist yet or a strategy other than the environment's; SpecError for an
     environment that is not there or is somewhere else.
     """
+    said = f"--platform {platform}"
+    if platform in CLOUDS:
+        platform, said = CLOUDS[platform], f"{said} ({CLOUDS[platform]})"
     if platform is not None and platform not in known():
-        raise CapabilityError(
-            f"--platform {platform}: there is no such platform yet", fix=f"use one of {', '.join(known())}"
-        )
+        raise CapabilityError(f"{said}: there is no such platform yet", fix=f"use one of {', '.join(known())}")
     environments = load_spec(project.expanduser()).spec.environments
     if environment not in environments:
         names = ", ".join(environments) or "none"
         raise SpecError(f"environment {environment} is not in tes.yaml; there: {names}", fix="name one of them")
     place = environments[environment]
-    if platform is not None and place.platform.partition("/")[0].removesuffix("-platform") != platform:
+    if platform is not None and _kind(place) != platform:
         raise SpecError(
-            f"--platform {platform}: environments.{environment}.platform is {place.platform}",
+            f"{said}: environments.{environment}.platform is {place.platform}",
             fix=f"leave the option out, or set environments.{environment}.platform: {platform}",
         )
     if strategy is not None and strategy != place.strategy:
@@ -43,9 +54,10 @@ def agreed(project: Path, environment: str, platform: str | None, strategy: str 
     return place
 
 
-def steps(project: Path, environment: str, place: EnvironmentSpec) -> str:
-    """What a rollout of a successor would do, one step a line."""
-    release = load_spec(project.expanduser()).spec.release
-    actions = plan(place, first=False, migrates=release is not None and release.migrations is not None)
-    head = f"{environment}: {place.strategy} on {place.platform}, {len(actions)} steps; nothing was done"
-    return "\n".join([head, *(f"  {number}. {action}" for number, action in enumerate(actions, 1))])
+def foretold(project: Path, environment: str, version: str | None) -> Forecast:
+    """What a rollout would do; the platform is asked, and nothing is done."""
+    from tasks.forecast import foreseen  # Prefect comes with it: not before it is needed
+
+    spec = load_spec(project.expanduser()).spec
+    service = spec.name or project.expanduser().absolute().name
+    return asyncio.run(foreseen(spec, Target(service=service, environment=environment), version))

@@ -26,9 +26,9 @@ def register(
     of_project(one)
     one.add_argument("--environment", "-e", default="staging", help=_ENVIRONMENT)
     one.add_argument("--version", help="what to call the release")
-    one.add_argument("--platform", help="refuse unless the environment is on this platform")
+    one.add_argument("--platform", help="refuse unless the environment is on this platform; also k8s, aws, azure, gcp")
     one.add_argument("--strategy", help="refuse unless the environment's strategy is this one")
-    one.add_argument("--plan", action="store_true", help="show the steps and do nothing")
+    one.add_argument("--plan", action="store_true", help="show the steps and what they would change, and do nothing")
     one.add_argument("--yes", action="store_true", help=YES)
 
     one = add(
@@ -69,12 +69,13 @@ def _of_environment(one: argparse.ArgumentParser) -> None:
 
 def _deploy(given: argparse.Namespace) -> int:
     if given.platform or given.strategy or given.plan:
-        from cli.deploy_words import agreed, steps
+        from cli.deploy_words import agreed, foretold
 
         project = Path(given.project)
-        place = agreed(project, given.environment, given.platform, given.strategy)
+        agreed(project, given.environment, given.platform, given.strategy)
         if given.plan:
-            print(steps(project, given.environment, place))
+            found = foretold(project, given.environment, given.version or given.ref)
+            print(found.model_dump_json(indent=2) if given.json else found)
             return 0
     return flow_verb("deploy", "environment", "ref", "version")(given)
 

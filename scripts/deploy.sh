@@ -65,8 +65,11 @@ done
 [ -n "$platform" ] || refuse "--platform is missing" "one of local, docker, k8s, aws, azure, gcp"
 [ -n "$environment" ] || refuse "--environment is missing" "name an environment of tes.yaml, such as production"
 case $platform in
-local | docker | aws | azure | gcp) ;;
-k8s | kubernetes) platform=kubernetes ;;
+local | docker | kubernetes | ecs | azure_container_instances | cloud_run) ;;
+k8s) platform=kubernetes ;;
+aws) platform=ecs ;;
+azure) platform=azure_container_instances ;;
+gcp) platform=cloud_run ;;
 *) refuse "--platform $platform is not known" "one of local, docker, k8s, aws, azure, gcp" ;;
 esac
 [ -x "$tes" ] || refuse "$tes is not installed" "make install"

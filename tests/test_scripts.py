@@ -31,7 +31,10 @@ def tes(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "passed"),
     [
-        ("--platform aws --environment production", ". --platform aws --environment production"),
+        ("--platform aws --environment production", ". --platform ecs --environment production"),
+        ("--platform azure --environment e", ". --platform azure_container_instances --environment e"),
+        ("--platform gcp --environment e", ". --platform cloud_run --environment e"),
+        ("--platform cloud_run --environment e", ". --platform cloud_run --environment e"),
         ("--platform=k8s --environment=staging", ". --platform kubernetes --environment staging"),
         (
             "--environment staging --platform local --version v1.2.0 --strategy canary --plan --yes shop",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ def project(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        ("--environment production --platform aws", "no such platform yet"),
+        ("--environment production --platform heroku", "--platform heroku: there is no such platform yet"),
+        ("--environment production --platform aws", "--platform aws (ecs): "),
+        ("--environment production --platform azure", "--platform azure (azure_container_instances): "),
         ("--environment production --platform memory", "environments.production.platform is local"),
         ("--environment producton --platform local", "environment producton is not in tes.yaml; there: production"),
         ("--environment production --strategy blue_green", "environments.production.strategy is canary"),
@@ -51,6 +54,13 @@ def test_a_plan_shows_the_steps_and_does_nothing(
     words = "--environment production --platform local --strategy canary --plan --yes"
     assert main(["deploy", project, *words.split()]) == 0
     said = capsys.readouterr().out
-    order = ["canary on local", "1. provision", "shift 10 %", "promote"]
+    order = ["canary on local", "1. provision", "promote", "now      nothing is released", "traffic  100 %"]
     assert [said.index(step) for step in order] == sorted(said.index(step) for step in order)
     assert not tes_home.exists()
+
+
+def test_a_plan_is_one_object_with_json(project: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", project, "-e", "production", "--plan", "--json", "--version", "v9"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["now"] is None and told["then"] == "v9, numbered when it is built" and told["unknown"] == ""
+    assert told["steps"][:2] == ["provision", "wait_ready"] and told["traffic"] == ["100 %, watched for 10 s"]
