@@ -34,7 +34,7 @@ environments:
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:
-    with prefect_test_harness():
+    with prefect_test_harness(server_startup_timeout=240):  # a busy machine is slow to start one
         yield
 
 
