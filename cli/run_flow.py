@@ -85,10 +85,9 @@ def _answered(
     service, environment = found.spec.name or project.name, parameters["environment"]
     said = answer(f"{kind} {service}", found.spec, environment, yes=yes)
     if said is not None and not said.approve:
-        from tasks import recording  # SQLModel comes with it: not before it is needed
+        from records.write.audit import audit  # SQLModel comes with it: not before it is needed
 
-        target = Target(service=service, environment=environment)
-        asyncio.run(recording.audit(said.by, "approval.FAIL", str(target), **said.model_dump()))
+        audit(said.by, "approval.FAIL", str(Target(service=service, environment=environment)), said.model_dump())
     return said
 
 
