@@ -54,10 +54,17 @@ async def _of(name: str, platform: HostsServices, holder: str, plan: bool, piece
         found = await _unneeded(name, platform, target)
         pieces += found if plan or not found else await _removed(name, platform, target, holder)
     if isinstance(platform, Collects):
-        gone = await platform.garbage() if plan else await platform.collect()
-        pieces += [Piece(platform=name, where=thing, why=CREATED, done=not plan) for thing in gone]
-        for thing in () if plan else gone:
-            await recording.audit(actor(), "gc", thing, platform=name, why=CREATED)
+        there = await platform.garbage()
+        if not plan and there:
+            await platform.collect()
+        # What is gone is looked at, not believed.
+        left = set(await platform.garbage()) if not plan and there else set()
+        for thing in there:
+            problem = "it is still there" if thing in left else ""
+            done = not plan and not problem
+            pieces.append(Piece(platform=name, where=thing, why=CREATED, done=done, problem=problem))
+            if done:
+                await recording.audit(actor(), "gc", thing, platform=name, why=CREATED)
 
 
 async def _unneeded(name: str, platform: HostsServices, target: Target, ours: Lease | None = None) -> list[Piece]:

@@ -77,6 +77,19 @@ async def test_what_a_platform_left_over_is_collected(platform: MemoryPlatform) 
     assert not platform.world_state.litter
 
 
+async def test_what_a_platform_says_to_have_collected_and_is_still_there_is_a_fail(
+    platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lies(self: MemoryPlatform) -> tuple[str, ...]:
+        return tuple(self.world_state.litter)
+
+    monkeypatch.setattr(MemoryPlatform, "collect", lies)
+    platform.world_state.litter = ["network of nobody"]
+    verdict, pieces = await collect(["memory"], "a test", plan=False)
+    assert verdict.outcome is Outcome.FAIL and "network of nobody" in verdict.reasons[0]
+    assert [piece.done for piece in pieces if piece.where == "network of nobody"] == [False]
+
+
 async def test_a_target_that_somebody_changes_is_left_alone(platform: MemoryPlatform) -> None:
     await platform.acquire(TARGET, "bob", 60)
     verdict, pieces = await collect(["memory"], "a test", plan=False)
@@ -135,9 +148,8 @@ async def test_what_the_platform_refuses_to_remove_is_a_fail_with_its_reason(pla
 @pytest.mark.parametrize("plan", [True, False])
 @pytest.mark.parametrize("verb", ["inspect", "recall", "garbage"])
 async def test_a_platform_that_cannot_be_asked_is_inconclusive(platform: MemoryPlatform, verb: str, plan: bool) -> None:
-    for each in (verb, "collect") if verb == "garbage" else (verb,):
-        for nth in range(1, 9):
-            platform.fail(each, Unavailable("no answer"), nth=nth)
+    for nth in range(1, 9):
+        platform.fail(verb, Unavailable("no answer"), nth=nth)
     verdict, _ = await collect(["memory"], "a test", plan=plan)
     assert verdict.outcome is Outcome.INCONCLUSIVE and "memory cannot be asked: no answer" in verdict.reasons[0]
 
