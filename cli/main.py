@@ -76,6 +76,12 @@ def _down(given: argparse.Namespace) -> int:
     return down(given.all)
 
 
+def _setup(given: argparse.Namespace) -> int:
+    from cli.setup import setup
+
+    return setup(given)
+
+
 def _status(given: argparse.Namespace) -> int:
     from cli.runtime_verbs import status
 
@@ -147,6 +153,14 @@ def parser() -> argparse.ArgumentParser:
     add("up", "Start the Prefect server, a worker and the API service.", "tes up", _up)
     one = add("down", "Stop them.", "tes down --all", _down, json=False)
     one.add_argument("--all", action="store_true", help="stop the services on the local platform, too")
+    _words_of_setup(
+        add(
+            "setup",
+            "Make a Prefect server that is there ready: work pool, deployments, schedules, automation.",
+            "tes setup --pool docker --image registry.example.org/tes:0.1.0 --api http://prefect.example.org:4200/api",
+            _setup,
+        )
+    )
     add("status", "Say what runs, and which release each environment serves.", "tes status --json", _status)
 
     one = add(
@@ -213,6 +227,18 @@ def parser() -> argparse.ArgumentParser:
     one = add("validate", "Check a tes.yaml: every error at once.", "tes validate tes.yaml", _validate)
     one.add_argument("path", nargs="?", default=".", help="the file, or a project's folder (default: here)")
     return top
+
+
+def _words_of_setup(one: argparse.ArgumentParser) -> None:
+    pool = "a name, with its type where the pool is new; a type alone is our pool of it, such as tes-docker"
+    one.add_argument("--pool", metavar="NAME[:TYPE]", default="process", help=f"{pool} (default: tes-process)")
+    one.add_argument("--api", metavar="URL", help="the server's API (default: PREFECT_API_URL, or Prefect's profile)")
+    one.add_argument("--image", help="what containers are made of; needed where they are fetched from a registry")
+    one.add_argument("--limit", type=_number(1, 10_000), metavar="N", help="runs at once on this pool")
+    one.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a default of the pool's job template"
+    )
+    one.add_argument("--project", metavar="PATH", help="the project's folder where the flows run (default: here)")
 
 
 def _words_of_test(one: argparse.ArgumentParser) -> None:

@@ -15,11 +15,15 @@ from domain.errors import SpecError
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a deployment runs by itself. `cron` in five fields, in `timezone`."""
+    """When a deployment runs by itself: `cron` in five fields, in `timezone`.
+
+    `slug` tells it from those that people add; of several each has its own, `tes-...`.
+    """
 
     cron: str
     timezone: str = "UTC"
     active: bool = True
+    slug: str = "tes"
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,17 @@ def automation(silence: float = SILENCE_S) -> AutomationCore:
     return AutomationCore(name=NAME, description=description, trigger=trigger, actions=[action])
 
 
+def same(one: AutomationCore, other: AutomationCore) -> bool:
+    """Whether they do the same, whatever the server has added to what it was sent."""
+
+    def told(of: AutomationCore) -> object:
+        trigger = of.trigger.model_dump(mode="json", exclude={"id"})
+        trigger = {key: sorted(value) if isinstance(value, list) else value for key, value in trigger.items()}
+        return [of.description, of.enabled, trigger, [action.model_dump(mode="json") for action in of.actions]]
+
+    return told(one) == told(other)
+
+
 async def bury(api_url: str, pool: str) -> int:
     """Mark the pool's unfinished runs Crashed, and say how many; only for a pool of which nothing can be running.
 

@@ -16,6 +16,7 @@ from prefect.workers.process import ProcessWorker
 
 from cli.runtime import health
 from cli.runtime.environment import prefect_home
+from deployments.change import is_news
 from deployments.registration import setup
 from deployments.zombies import bury, skip_missed
 
@@ -34,7 +35,7 @@ async def run(pool: str) -> None:
         remember=prefect_home(home) / "registered",
         interpreter=sys.executable,
     )
-    print("pool and deployments registered" if done else "pool and deployments are as they were", flush=True)
+    print("pool and deployments registered" if is_news(done) else "pool and deployments are as they were", flush=True)
     ready = home / "worker.ready"
     # The supervisor removes it when it starts. Runs of a worker that was killed since then go on without it.
     if not ready.exists() and (lost := await bury(api_url, pool)):

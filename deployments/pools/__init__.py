@@ -61,3 +61,8 @@ def template(kind: str) -> dict[str, Any]:
     """The base job template of a type, read anew: who gets it may change it."""
     made: dict[str, Any] = json.loads(Path(__file__).with_name(f"{kind}.json").read_text(encoding="utf-8"))
     return made
+
+
+def files() -> list[Path]:
+    """Everything that decides what a pool is made like."""
+    return sorted(Path(__file__).parent.glob("*.json")) + [Path(__file__)]

@@ -22,6 +22,7 @@ from prefect.states import Running, Scheduled
 
 from cli.runtime import Runtime, environment
 from deployments import zombies
+from deployments.change import Did
 from deployments.definitions import definitions
 from deployments.registration import POOL, setup
 
@@ -53,18 +54,19 @@ async def ids(client: PrefectClient) -> dict[str, object]:
 async def test_repeating_the_setup_changes_nothing(server: Runtime, client: PrefectClient) -> None:
     await setup(server.prefect_api_url)
     first = await ids(client)
-    assert await setup(server.prefect_api_url) is True
+    again = await setup(server.prefect_api_url)
+    assert {one.did for one in again} == {Did.UNCHANGED}, again
     assert await ids(client) == first
     assert len(first["zombies"]) == 1  # type: ignore[arg-type]
 
 
 async def test_what_is_registered_already_is_not_sent_again(server: Runtime, tmp_path: Path) -> None:
     remember = tmp_path / "registered"
-    assert await setup(server.prefect_api_url, remember=remember) is True
-    assert await setup(server.prefect_api_url, remember=remember) is False
-    assert await setup(server.prefect_api_url, remember=remember, root=tmp_path) is True
+    assert await setup(server.prefect_api_url, remember=remember)
+    assert not await setup(server.prefect_api_url, remember=remember)
+    assert await setup(server.prefect_api_url, remember=remember, root=tmp_path)
     (tmp_path / "prefect.yaml").write_text(ELSEWHERE)
-    assert await setup(server.prefect_api_url, remember=remember, source=tmp_path / "prefect.yaml") is True
+    assert await setup(server.prefect_api_url, remember=remember, source=tmp_path / "prefect.yaml")
 
 
 async def test_the_project_is_an_absolute_path_below_the_root(
