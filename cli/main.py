@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from cli import environment_verbs
 from cli.flow_verb import Verb, flow_verb
+from cli.words import number, words_of_setup
 from domain.errors import EXIT_BROKEN, EXIT_USAGE, TesError
 from domain.stages import STAGES
 
@@ -153,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     add("up", "Start the Prefect server, a worker and the API service.", "tes up", _up)
     one = add("down", "Stop them.", "tes down --all", _down, json=False)
     one.add_argument("--all", action="store_true", help="stop the services on the local platform, too")
-    _words_of_setup(
+    words_of_setup(
         add(
             "setup",
             "Make a Prefect server that is there ready: work pool, deployments, schedules, automation.",
@@ -191,13 +192,13 @@ def parser() -> argparse.ArgumentParser:
     one = add("runs", "List what was run.", "tes runs --environment production", _runs)
     one.add_argument("--name", help="of this project only")
     one.add_argument("--environment", "-e", help="to this environment only")
-    one.add_argument("--limit", type=_number(1, 500), default=20, help="how many, 500 at most (default: 20)")
+    one.add_argument("--limit", type=number(1, 500), default=20, help="how many, 500 at most (default: 20)")
     one = add("show", "Show one run.", "tes show 3f2a", _show)
     one.add_argument("run", help="the run's id, or how it begins")
 
     def of_cases(one: argparse.ArgumentParser) -> None:
         one.add_argument("--suite", help="of this suite only")
-        one.add_argument("--limit", type=_number(1, 500), default=20, help="how many, 500 at most (default: 20)")
+        one.add_argument("--limit", type=number(1, 500), default=20, help="how many, 500 at most (default: 20)")
 
     one = add("flaky", "List cases that failed lately: flaky, broken, or unknown.", "tes flaky .", _memory("flaky"))
     one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
@@ -229,25 +230,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _words_of_setup(one: argparse.ArgumentParser) -> None:
-    pool = "a name, with its type where the pool is new; a type alone is our pool of it, such as tes-docker"
-    one.add_argument("--pool", metavar="NAME[:TYPE]", default="process", help=f"{pool} (default: tes-process)")
-    one.add_argument("--api", metavar="URL", help="the server's API (default: PREFECT_API_URL, or Prefect's profile)")
-    one.add_argument("--image", help="what containers are made of; needed where they are fetched from a registry")
-    one.add_argument("--limit", type=_number(1, 10_000), metavar="N", help="runs at once on this pool")
-    one.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a default of the pool's job template"
-    )
-    one.add_argument("--project", metavar="PATH", help="the project's folder where the flows run (default: here)")
-
-
 def _words_of_test(one: argparse.ArgumentParser) -> None:
     one.usage = f"{one.prog} [PATH] [options] [-- arguments of the runner]"
     path = "the project's folder, or a file, a folder or a node id of its tests (default: here)"
     one.add_argument("project", nargs="?", default=".", metavar="PATH", help=path)
     one.add_argument("--suite", metavar="NAME", help="this suite only")
-    one.add_argument("--workers", type=_number(1, 256), metavar="N", help="processes (default: one a processor)")
-    one.add_argument("--retries", type=_number(0, 10), metavar="N", help="further attempts of a failed case")
+    one.add_argument("--workers", type=number(1, 256), metavar="N", help="processes (default: one a processor)")
+    one.add_argument("--retries", type=number(0, 10), metavar="N", help="further attempts of a failed case")
     one.add_argument("--changed", action="store_true", help="only what a change can affect; the rest is quoted")
     one.add_argument(
         "--base", metavar="REV", help="with --changed: what differs from this git revision counts as changed"
@@ -265,15 +254,6 @@ def _words_of_test(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--ref", metavar="REV", help="a git revision, through Prefect; the work tree as it is when left out"
     )
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"a number from {least} to {most} is wanted, not {text!r}")
-        return int(text)
-
-    return number
 
 
 def _version() -> str:
