@@ -129,6 +129,8 @@ COMPONENTS: dict[str, Probe] = {
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
     "detect-secrets": _module("detect_secrets"),
     "docker": _docker,
+    "docker-worker": _module("prefect_docker"),
+    "ecs-worker": _module("prefect_aws"),
     "go": _on_path("go", fix="apt-get install golang-go"),
     "google-cloud-run": _module("google.cloud.run_v2"),
     "gotestsum": _on_path("gotestsum", fix="apt-get install gotestsum"),
