@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import docker
@@ -20,10 +16,12 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.actions import WorkPoolUpdate
+from prefect.client.schemas.objects import StateType
 
 from deployments.leftovers import LABEL, clear
 from tests.e2e.driver import Tes
+from tests.e2e.team import answering, ended, free_port, prefect_server, started, until, worker
 from tests.image import built, can_make
 
 IMAGE = f"test-execution-system:pools-{os.getpid()}"
@@ -42,12 +40,10 @@ tests:
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tes, str]]:
-    """A Prefect server that is not the one of the other tests, and its API."""
-    command = Tes(tmp_path_factory.mktemp("team") / "home")
-    up = command.run("up", "--json")
-    assert up.code == 0, up.err
-    yield command, up.report["prefect_api_url"]
-    command.run("down", "--all")
+    """The command, and the API of a Prefect server that a team has already."""
+    home = tmp_path_factory.mktemp("team")
+    with prefect_server(home / "server") as api_url:
+        yield Tes(home / "tes"), api_url
 
 
 @pytest.fixture(scope="module")
@@ -94,59 +90,6 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "pip", "download", *words, "pytest"], check=True, timeout=240)
     into.chmod(0o755)
     return into
-
-
-@contextmanager
-def worker(api_url: str, pool: str, home: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Prefect's own worker, as a team starts it."""
-    log = home / f"{pool}.log"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    with log.open("wb") as output:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool],
-            env={
-                **inherited,
-                "PREFECT_API_URL": api_url,
-                "PREFECT_HOME": str(home / "prefect"),
-                "PREFECT_WORKER_QUERY_SECONDS": "1",
-                "PREFECT_WORKER_PREFETCH_SECONDS": "1",
-                **environment,
-            },
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield started
-        except BaseException:
-            print(log.read_text()[-6000:])
-            raise
-        finally:
-            started.send_signal(signal.SIGTERM)
-            try:
-                started.wait(30)
-            except subprocess.TimeoutExpired:
-                started.kill()
-                started.wait()
-
-
-async def until(look: Callable[[], Any], true: Callable[[Any], bool], seconds: float = 300) -> Any:
-    deadline = time.monotonic() + seconds
-    while not true(found := await look()):
-        assert time.monotonic() < deadline, f"it never came: {found}"
-        await asyncio.sleep(0.5)
-    return found
-
-
-async def started(client: PrefectClient, deployment: str) -> UUID:
-    found = await client.read_deployment_by_name(deployment)
-    return (await client.create_flow_run_from_deployment(found.id)).id
-
-
-async def ended(client: PrefectClient, run: UUID) -> FlowRun:
-    found: FlowRun = await until(
-        lambda: client.read_flow_run(run), lambda one: bool(one.state and one.state.is_final())
-    )
-    return found
 
 
 def containers(engine: DockerClient, *runs: UUID) -> list[Container]:
@@ -211,3 +154,61 @@ async def test_a_container_that_is_killed_is_a_crash_that_is_seen_at_once_and_le
     assert time.monotonic() - began < 90
     await clear(team[1], grace=0)
     assert not containers(engine, run)
+
+
+# Its tasks have to reach a Prefect server that only this machine can: the network of the host, which Fargate has not.
+_CLUSTER = "shop"
+
+
+@pytest.fixture(scope="module")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An ECS that runs its tasks on this machine's engine, as a worker's environment."""
+    port, home = free_port(), tmp_path_factory.mktemp("ministack")
+    argv = [str(Path(sys.executable).with_name("ministack"))]
+    url = f"http://127.0.0.1:{port}"
+    named = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "HOME": str(home)}
+    with answering(argv, f"{url}/_ministack/health", home / "ministack.log", **named):
+        yield {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+
+@pytest.mark.requires("ecs-worker", "ministack")
+async def test_a_build_runs_as_a_task_of_ecs(
+    ministack: dict[str, str],
+    client: PrefectClient,
+    engine: DockerClient,
+    team: tuple[Tes, str],
+    image: str,
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import boto3
+
+    tes, api_url = team
+    for name, value in ministack.items():
+        monkeypatch.setenv(name, value)
+    ecs = boto3.client("ecs")
+    ecs.create_cluster(clusterName=_CLUSTER)
+    words = ["--image", image, "--project", "/srv/spread", "--set", f"cluster={_CLUSTER}", "--set", "launch_type=EC2"]
+    made = tes.run("setup", "--api", api_url, "--pool", "ecs", *words, "--json")
+    assert made.code == 0, made.err
+    pool = await client.read_work_pool("tes-ecs")
+    task = pool.base_job_template["job_configuration"]["task_definition"]
+    task["networkMode"] = "host"
+    task["volumes"] = [{"name": "spread", "host": {"sourcePath": str(folders[0])}}]
+    mount = {"sourceVolume": "spread", "containerPath": "/srv/spread", "readOnly": True}
+    task["containerDefinitions"][0]["mountPoints"] = [mount]
+    await client.update_work_pool("tes-ecs", WorkPoolUpdate(base_job_template=pool.base_job_template))
+    with worker(api_url, "tes-ecs", tmp_path, **ministack):
+        run = await started(client, "build/default")
+        over = await ended(client, run)
+        assert over.state is not None and over.state.type == StateType.COMPLETED, over.state
+    assert over.infrastructure_pid and "arn:aws:ecs:eu-west-1:" in over.infrastructure_pid
+    (definition,) = ecs.list_task_definitions()["taskDefinitionArns"]
+    known = ecs.describe_task_definition(taskDefinition=definition, include=["TAGS"])["taskDefinition"]
+    assert [one["image"] for one in known["containerDefinitions"]] == [image]
