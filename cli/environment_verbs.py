@@ -60,6 +60,10 @@ def register(
     )
     one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
     one.add_argument("--plan", action="store_true", help="show what would be removed and do nothing")
+    one.add_argument(
+        "--runs", action="store_true", help="also this machine's containers of flow runs that are over, as --api tells"
+    )
+    one.add_argument("--api", metavar="URL", help="the server's API (default: PREFECT_API_URL, or Prefect's profile)")
 
 
 def _of_environment(one: argparse.ArgumentParser) -> None:

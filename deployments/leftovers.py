@@ -1,5 +1,5 @@
 """Containers whose flow run is over: Prefect leaves them when a worker dies, and when a run is cancelled (its issue
-21616). `tes gc` calls `clear` wherever the engine of a Docker pool is.
+21616). `tes gc --runs` calls `clear` on the machine of a Docker pool's engine.
 
 What counts is the server's word about the run that a container names in its label. A run that this server does not
 know, or that is not over, keeps its container, whatever state that is in.

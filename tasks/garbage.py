@@ -28,14 +28,20 @@ HALF_WAY = "a preview that nobody holds"
 CREATED = "created here, and nothing refers to it"
 
 
-async def collect(names: Iterable[str], holder: str, *, plan: bool) -> tuple[Verdict, list[Piece]]:
-    """What is not needed on these platforms; removed, unless it is only a `plan`.
+async def collect(
+    names: Iterable[str], holder: str, *, plan: bool, elsewhere: Sequence[Piece] = ()
+) -> tuple[Verdict, list[Piece]]:
+    """What is not needed on these platforms; removed, unless it is only a `plan`. `elsewhere` is what the caller found,
+    or removed, in other places: it is written down and counted.
 
     INCONCLUSIVE when a platform could not be asked: what is there of it is not known. FAIL when something did not go.
     What somebody is working on is left alone.
     """
-    pieces: list[Piece] = []
+    pieces: list[Piece] = list(elsewhere)
     silent: list[str] = []
+    for piece in elsewhere:
+        if piece.done:
+            await recording.audit(actor(), "gc", piece.where, platform=piece.platform, why=piece.why)
     for name in names:
         try:
             platform = await platform_named(name)

@@ -127,9 +127,9 @@ class CloudRunPlatform(Splits):
         """Full names of jobs, secrets and revisions with this installation's labels that no charter wants any more."""
         return await self._litter().found(await self.targets())
 
-    async def collect(self) -> None:
-        """Removes them."""
-        await self._litter().removed(await self.targets())
+    async def collect(self) -> Sequence[str]:
+        """Removes them; returns the names of those that are gone."""
+        return await self._litter().removed(await self.targets())
 
     def _litter(self) -> Litter:
         return Litter(self._api(self.endpoint), self._parent(), self.installation, self._secrets(), self.place)

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, PrivateAttr, SecretStr
 
 from blocks.platforms.chartered import Splits
-from blocks.platforms.docker_parts import access_log
+from blocks.platforms.docker_parts import access_log, garbage
 from blocks.platforms.docker_parts.copies import Copies
 from blocks.platforms.docker_parts.engine import Engine
 from blocks.platforms.docker_parts.front import Front
@@ -91,6 +91,14 @@ class DockerPlatform(Splits):
             return Traffic(version=version)
         lines = (await front.log(since)).decode("utf-8", "replace").splitlines()
         return access_log.traffic(version, placed.seats, lines, since, time.time())
+
+    async def garbage(self) -> Sequence[str]:
+        """Containers and networks of targets that have neither a proxy nor a notebook any more."""
+        return garbage.names(await garbage.found(self._engine(), self._installation()))
+
+    async def collect(self) -> Sequence[str]:
+        """They are removed; their names."""
+        return garbage.names(await garbage.collected(self._engine(), self._installation()))
 
     def _engine(self) -> Engine:
         if self._kept is None:

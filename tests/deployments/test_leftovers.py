@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -14,6 +17,7 @@ from docker.models.containers import Container
 from prefect.client.orchestration import PrefectClient
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled, State
 
+from cli.main import main
 from cli.runtime import Runtime
 from deployments.leftovers import LABEL, clear
 from domain.errors import Unavailable
@@ -107,3 +111,24 @@ async def test_an_engine_that_does_not_answer_is_unavailable(monkeypatch: pytest
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     with pytest.raises(Unavailable, match="the Docker engine does not answer"):
         await clear("http://127.0.0.1:9/api")
+
+
+async def test_gc_takes_them_where_it_is_told_to(
+    server: Runtime,
+    client: PrefectClient,
+    engine: DockerClient,
+    tmp_path: Path,
+    tes_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without `--runs` it looks at no container of a run."""
+    monkeypatch.setattr(clear, "__kwdefaults__", {**clear.__kwdefaults__, "grace": 0.0})
+    (tmp_path / "tes.yaml").write_text("name: shop\nenvironments: {staging: {platform: memory}}\n")
+    left = container(engine, await run_in(client, Crashed()))
+    asked = ["--runs", "--api", server.prefect_api_url]
+    for words, done in (([], None), ([*asked, "--plan"], False), (asked, True)):
+        assert await asyncio.to_thread(main, ["gc", str(tmp_path), "--json", *words]) == 0
+        pieces = json.loads(capsys.readouterr().out)["pieces"]
+        assert [one["done"] for one in pieces if one["where"] == left.name] == ([] if done is None else [done])
+        assert there(engine, left) == (done is not True)

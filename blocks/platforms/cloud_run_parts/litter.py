@@ -47,8 +47,9 @@ class Litter:
         left += [one["name"] for one in secrets if one["labels"].get(OWNER) not in owners and _age(one, now) > _LATE]
         return left
 
-    async def removed(self, targets: Sequence[Target]) -> None:
-        """They are gone."""
+    async def removed(self, targets: Sequence[Target]) -> list[str]:
+        """They are gone; their full names."""
+        left = await self.found(targets)
         for target in targets:
             await self.place(target).tidy()
         for name in await self.found(targets):
@@ -56,6 +57,7 @@ class Litter:
                 await self.secrets.drop(name)
             elif "/jobs/" in name:
                 await drop(self.api, name, "removing what was left")
+        return left
 
     async def _jobs(self) -> list[dict[str, Any]]:
         found = await self.api.every(f"v2/{self.parent}/jobs", "jobs", "looking for jobs")
