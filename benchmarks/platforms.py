@@ -34,7 +34,8 @@ sys.path.insert(0, str(ROOT))
 from benchmarks._open_load import Load  # noqa: E402
 from blocks.platforms.local_agent.process import free_port  # noqa: E402
 from domain.place import Lease  # noqa: E402
-from tests.blocks.docker_subject import IMAGE, DockerSubject, can_make_images, image, make_images  # noqa: E402
+from tests.blocks.docker_subject import DockerSubject  # noqa: E402
+from tests.blocks.images import IMAGE, can_make_images, image, make_images  # noqa: E402
 from tests.blocks.platform_contract import TARGET  # noqa: E402
 
 RATE = 100.0  # requests a second

@@ -16,12 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.plugins_python import plugins_python  # noqa: F401 - a fixture
 from tests.components import COMPONENTS, missing
 
 ROOT = Path(__file__).resolve().parent.parent
+# No test holds a stopwatch: a busy machine is no defect.
+hypothesis.settings.register_profile("tes", deadline=None)
+hypothesis.settings.load_profile("tes")
 SCRATCH = Path(tempfile.mkdtemp(prefix="tes-tests-"))
 
 

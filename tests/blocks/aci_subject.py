@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from typing import Any
+from typing import Any, Self
+
+import httpx
 
 from blocks.platforms.aci_parts.arm import Arm
 from blocks.platforms.aci_parts.credentials import Credentials
 from blocks.platforms.azure_container_instances import AzureContainerInstancesPlatform
 from blocks.platforms.azure_container_instances_gateway import AzureContainerInstancesGatewayPlatform
-from domain.place import Release
-from domain.spec import Health
-from domain.supply import Artifact
 from tests.blocks.azure_server import ROOT, Server
-from tests.blocks.docker_subject import image
+from tests.blocks.image_contract import ImageSubject
 from tests.blocks.local_subject import client
-from tests.blocks.platform_contract import TARGET, Subject
-
-QUICK = Health(grace=15.0, interval=0.1, timeout=2.0, successes=2, failures=2)
-_MADE: dict[str, Artifact] = {}
+from tests.blocks.platform_contract import TARGET
 
 
 def given(server: Server) -> dict[str, Any]:
@@ -35,7 +30,32 @@ def given(server: Server) -> dict[str, Any]:
     }
 
 
-class AzureSubject(Subject):
+class Resolving:
+    """Clients that resolve the name for each request: what Traffic Manager promises with its time to live."""
+
+    def __init__(self, subject: AzureSubject) -> None:
+        self.answered: Counter[str] = Counter()
+        self.failed: list[str] = []
+        self._subject = subject
+
+    async def __aenter__(self) -> Resolving:
+        self._task = asyncio.create_task(self._send())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while True:
+            try:
+                self.answered += await self._subject.send(5)
+            except (OSError, AssertionError, httpx.HTTPError) as error:
+                self.failed.append(repr(error))
+            await asyncio.sleep(0.004)
+
+
+class AzureSubject(ImageSubject):
     """Behind Traffic Manager."""
 
     patience = 4.0
@@ -54,20 +74,11 @@ class AzureSubject(Subject):
         arm = Arm(self.server.url, Credentials(managed=True), timeout=timeout, patience=patience)
         self.platform._kept = arm
 
-    def release(self, version: str, *, healthy: bool = True, **changes: Any) -> Release:
-        if version not in _MADE:
-            _MADE[version] = image(version)
-        values: dict[str, Any] = {
-            "service": "shop",
-            "version": version,
-            "artifact": _MADE[version],
-            "command": ("python", "-S", "-u", "service.py", "${PORT}"),
-            "health": QUICK,
-            "drain": 0.2,
-            "warm": 60.0,
-            "environment": {} if healthy else {"BROKEN": "1"},
-        }
-        return Release.model_validate(values | changes)
+    def twin(self, **options: Any) -> Self:
+        return type(self)(self.server, **options)
+
+    async def jobs_left(self) -> list[str]:
+        return list(self.server.groups)
 
     async def next_copy(self) -> str:
         address = (await self.platform.inspect(TARGET)).address if not self._name else self._name
@@ -85,11 +96,8 @@ class AzureSubject(Subject):
                 answered[answer.text] += 1
         return answered
 
-    async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def now(self) -> float:
-        return time.time()
+    async def load(self) -> Resolving:
+        return Resolving(self)
 
     _name = ""
 
@@ -98,7 +106,7 @@ class GatewaySubject(AzureSubject):
     """Behind an application gateway, which was there before."""
 
     def made(self, **options: Any) -> Any:
-        self.server.gateways["edge"] = edge()
+        self.server.gateways.setdefault("edge", edge())
         return AzureContainerInstancesGatewayPlatform(gateway="edge", address="https://{service}.test", **options)
 
     async def next_copy(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from blocks.platforms.aci_parts.block import OnContainerInstances
 from tests.blocks.azure_server import Server, serving
-from tests.blocks.docker_subject import make_images
+from tests.blocks.images import make_images
 
 MARK = "test-" + os.environ.get("PYTEST_XDIST_WORKER", "alone")
 """Tests that run at the same time see nothing of each other."""

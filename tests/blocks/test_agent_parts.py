@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -129,7 +130,11 @@ def test_the_agent_imports_neither_prefect_nor_anything_heavy() -> None:
 async def test_a_platform_is_found_by_its_files_name() -> None:
     """And every one keeps the contract, in a test module of its name or of what its name begins with."""
     here = Path(__file__).parent
-    held = [module.stem[5:] for module in here.glob("test_*.py") if "(PlatformContract):" in module.read_text()]
+    held = [
+        module.stem[5:]
+        for module in here.glob("test_*.py")
+        if re.search(r"\((Platform|Image)Contract\):", module.read_text())
+    ]
     assert {"local", "memory"} <= set(known())
     for name in known():
         assert isinstance(await platform_named(name), HostsServices), name

@@ -13,8 +13,8 @@ from tests.blocks.aci_subject import AzureSubject, GatewaySubject
 from tests.blocks.azure_fixtures import azure_fixture, azure_images_fixture  # noqa: F401 - fixtures
 from tests.blocks.azure_server import Server
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.docker_subject import can_make_images
-from tests.blocks.platform_contract import PlatformContract
+from tests.blocks.image_contract import ImageContract
+from tests.blocks.images import can_make_images
 
 pytestmark = [
     pytest.mark.requires("docker", "azure-mgmt"),
@@ -23,13 +23,13 @@ pytestmark = [
 ]
 
 
-class TestBehindTrafficManager(PlatformContract):
+class TestBehindTrafficManager(ImageContract):
     @pytest.fixture
     async def subject(self, azure: Server) -> AsyncIterator[AzureSubject]:
         yield AzureSubject(azure)
 
 
-class TestBehindAnApplicationGateway(PlatformContract):
+class TestBehindAnApplicationGateway(ImageContract):
     @pytest.fixture
     async def subject(self, azure: Server) -> AsyncIterator[GatewaySubject]:
         yield GatewaySubject(azure)

@@ -18,7 +18,7 @@ from domain.place import Lease
 from tests.blocks.aci_subject import AzureSubject, GatewaySubject, given
 from tests.blocks.azure_fixtures import azure_fixture, azure_images_fixture  # noqa: F401 - fixtures
 from tests.blocks.azure_server import Fault, Server
-from tests.blocks.docker_subject import ROOT, can_make_images
+from tests.blocks.images import ROOT, can_make_images
 from tests.blocks.platform_contract import TARGET, PlatformContract
 
 pytestmark = [

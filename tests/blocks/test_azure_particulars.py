@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
-from domain.errors import CapabilityError, Rejected
+from domain.errors import Rejected
 from domain.place import Job, Target
-from tests.blocks import bundles
-from tests.blocks.aci_subject import QUICK, AzureSubject, GatewaySubject
+from tests.blocks.aci_subject import AzureSubject, GatewaySubject
 from tests.blocks.azure_fixtures import azure_fixture, azure_images_fixture  # noqa: F401 - fixtures
 from tests.blocks.azure_server import Server
-from tests.blocks.docker_subject import can_make_images
+from tests.blocks.images import can_make_images
 from tests.blocks.local_subject import client
 from tests.blocks.platform_contract import TARGET, PlatformContract
 from tests.blocks.test_azure_faults import two
@@ -32,33 +30,6 @@ suite = PlatformContract()
 @pytest.fixture
 async def subject(azure: Server) -> AsyncIterator[AzureSubject]:
     yield AzureSubject(azure)
-
-
-async def test_no_request_fails_through_good_and_bad_releases_while_names_are_heeded(subject: AzureSubject) -> None:
-    """Clients that resolve the name for each request: what Traffic Manager promises with its time to live."""
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    answered: Counter[str] = Counter()
-    over = asyncio.Event()
-
-    async def load() -> None:
-        while not over.is_set():
-            answered.update(await subject.send(5))
-
-    loading = asyncio.create_task(load())
-    for number in range(2, 5):
-        version = f"v{number}"
-        await suite.provisioned(subject, lease, subject.release(version))
-        await subject.platform.shift(lease, version, 50)
-        await subject.wait(0.3)
-        if number % 2:
-            await subject.platform.abort(lease, f"v{number - 1}")
-        else:
-            await subject.platform.promote(lease, version)
-            await subject.platform.retire(lease, "v1" if number == 2 else "v2")
-    over.set()
-    await loading
-    assert answered.total() > 50 and set(answered) == {"v1", "v2", "v3", "v4"}
 
 
 async def test_a_copy_is_kept_for_the_time_to_live_and_its_drain(subject: AzureSubject) -> None:
@@ -97,23 +68,6 @@ async def test_a_front_that_somebody_removed_is_put_back_by_the_next_look(subjec
     assert abs((await subject.send(100))["v2"] - 25) <= 1
 
 
-async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
-    subject: AzureSubject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE", "postgres://hidden")
-    lease = await suite.lease(subject)
-    release = subject.release("v1", environment={"STAGE": "x"}, secrets={"URL": "env:DATABASE"})
-    told = Job(name="migrate", command=("python", "-c", "import os; print(os.environ['STAGE'], os.environ['URL'])"))
-    result = await subject.platform.run(lease, release, told)
-    assert (result.exit_code, result.output.strip()) == (0, "x postgres://hidden")
-    failing = Job(name="migrate", command=("python", "-c", "raise SystemExit(7)"))
-    assert (await subject.platform.run(lease, release, failing)).exit_code == 7
-    slow = Job(name="migrate", command=("python", "-uc", "import time; print('began'); time.sleep(60)"), timeout=3.0)
-    result = await subject.platform.run(lease, release, slow)
-    assert (result.exit_code, result.output.strip()) == (124, "began")
-    assert subject.server.groups == {}, "they are gone afterwards"
-
-
 async def test_secrets_are_sent_as_such_and_lie_in_no_charter(
     subject: AzureSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,14 +104,6 @@ async def test_what_is_left_over_is_named_and_collected_and_nothing_else(subject
     await subject.platform.give_back(lease)
 
 
-async def test_what_is_disposed_of_leaves_nothing(subject: AzureSubject) -> None:
-    lease = await two(subject)
-    await subject.platform.dispose(lease)
-    assert await subject.platform.targets() == []
-    server = subject.server
-    assert (server.groups, server.profiles, server.blobs.containers) == ({}, {}, {"tes": {}})
-
-
 async def test_every_target_is_listed_whatever_its_name(subject: AzureSubject) -> None:
     targets = [Target(service=name, environment="pr/7 ä") for name in ("a%2Fb", "c.json", "x/y", "z")]
     for target in targets:
@@ -169,7 +115,7 @@ async def test_copies_that_only_the_network_reaches_are_judged_by_azures_probes(
     subject = AzureSubject(azure, health_by="probes")
     lease = await suite.lease(subject)
     await suite.stable(subject, lease)
-    await subject.platform.provision(lease, subject.release("v2", healthy=False, health=QUICK))
+    await subject.platform.provision(lease, subject.release("v2", healthy=False, health=subject.health))
     ready, why = await subject.platform.wait_ready(TARGET, "v2", 6.0)
     assert not ready and "Readiness probe failed: HTTP probe failed with statuscode: 500" in why
 
@@ -194,7 +140,13 @@ async def test_a_gateway_that_asks_another_port_or_has_no_rule_is_named(azure: S
     assert azure.groups == {}
 
 
-async def test_a_bundle_is_refused_with_what_to_change(subject: AzureSubject, tmp_path: object) -> None:
-    lease = await suite.lease(subject)
-    with pytest.raises(CapabilityError, match="runs images.* is a bundle"):
-        await subject.platform.provision(lease, bundles.release(tmp_path, "v1"))  # type: ignore[arg-type]
+async def test_a_job_that_is_over_its_time_says_what_it_said_until_then(subject: AzureSubject) -> None:
+    slow = Job(name="migrate", command=("python", "-uc", "import time; print('began'); time.sleep(60)"), timeout=3.0)
+    result = await subject.platform.run(await suite.lease(subject), subject.release("v1"), slow)
+    assert (result.exit_code, result.output.strip()) == (124, "began")
+
+
+async def test_what_is_disposed_of_leaves_nothing_in_azure(subject: AzureSubject) -> None:
+    await subject.platform.dispose(await two(subject))
+    server = subject.server
+    assert (server.groups, server.profiles, server.blobs.containers) == ({}, {}, {"tes": {}})

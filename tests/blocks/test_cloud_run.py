@@ -13,14 +13,14 @@ import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.cloud_run import CloudRunPlatform
-from domain.errors import CapabilityError, Rejected
-from domain.place import Job, Target
-from tests.blocks import bundles
+from domain.errors import Rejected
+from domain.place import Job
 from tests.blocks.block_suite import BlockSuite
 from tests.blocks.cloud_run_subject import CloudRunSubject
-from tests.blocks.docker_subject import ROOT, can_make_images
-from tests.blocks.local_subject import Connection, Load
-from tests.blocks.platform_contract import TARGET, PlatformContract
+from tests.blocks.image_contract import ImageContract
+from tests.blocks.images import ROOT, can_make_images
+from tests.blocks.local_subject import Connection
+from tests.blocks.platform_contract import TARGET
 
 if TYPE_CHECKING:
     from tests.blocks.cloud_run_server import StandIn
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not can_make_images(), reason="making images needs root and debootstrap"),
     pytest.mark.timeout(180),
 ]
-suite = PlatformContract()
+suite = ImageContract()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ async def subject(server: StandIn) -> AsyncIterator[CloudRunSubject]:
     server.empty()
 
 
-class TestContract(PlatformContract):
+class TestContract(ImageContract):
     pass
 
 
@@ -57,28 +57,6 @@ class TestBlock(BlockSuite):
     @pytest.fixture
     def block(self) -> type[Block]:
         return CloudRunPlatform
-
-
-async def test_no_request_fails_and_none_reaches_a_bad_release_through_good_and_bad_releases(
-    subject: CloudRunSubject,
-) -> None:
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    async with Load((await subject.platform.inspect(TARGET)).address) as load:
-        for number in range(2, 5):
-            version, bad = f"v{number}", number % 2
-            await suite.provisioned(subject, lease, subject.release(version))
-            await subject.platform.shift(lease, version, 50)
-            await subject.wait(0.3)
-            if bad:
-                await subject.platform.abort(lease, f"v{number - 1}")
-                before = load.answered[version]
-                await subject.wait(0.3)
-                assert load.answered[version] == before
-            else:
-                await subject.platform.promote(lease, version)
-                await subject.platform.retire(lease, f"v{number - 1}" if number == 2 else f"v{number - 2}")
-    assert load.failed == [] and load.answered.total() > 100
 
 
 async def test_a_release_without_traffic_answers_at_its_own_address(subject: CloudRunSubject) -> None:
@@ -121,20 +99,6 @@ async def test_charter_and_traffic_change_in_one_request(subject: CloudRunSubjec
     assert sorted(one["percent"] for one in changes[0]["traffic"]) == [25, 75]
 
 
-async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subject: CloudRunSubject) -> None:
-    lease = await suite.lease(subject)
-    other = CloudRunSubject(subject.server)
-    await asyncio.gather(
-        *(
-            one.platform.remember(lease, f"{name}-{n}", str(n))
-            for n in range(5)
-            for name, one in (("a", subject), ("b", other))
-        )
-    )
-    pages = [await subject.platform.recall(TARGET, f"{name}-{n}") for n in range(5) for name in "ab"]
-    assert pages == [str(n) for n in range(5) for _ in "ab"]
-
-
 async def test_a_release_that_is_gone_leaves_no_revision_and_no_secret(
     subject: CloudRunSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,25 +115,6 @@ async def test_a_release_that_is_gone_leaves_no_revision_and_no_secret(
     assert [name.rpartition("-")[2][:4] for name in sorted(service.revisions)] == ["home", "rest"]
     assert subject.server.world.secrets == {}
     assert await subject.platform.recall(TARGET, "none") is None, "the notebook is still there"
-
-
-async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
-    subject: CloudRunSubject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE", "postgres://secret")
-    lease = await suite.lease(subject)
-    release = subject.release("v1", environment={"STAGE": "x"}, secrets={"URL": "env:DATABASE"})
-    told = Job(name="migrate", command=("python", "-c", "import os; print(os.environ['STAGE'], os.environ['URL'])"))
-    result = await subject.platform.run(lease, release, told)
-    assert (result.exit_code, result.output.strip()) == (0, "x postgres://secret")
-    failing = Job(name="migrate", command=("python", "-c", "raise SystemExit(7)"))
-    assert (await subject.platform.run(lease, release, failing)).exit_code == 7
-    slow = Job(name="migrate", command=("sleep", "60"), timeout=1.0)
-    assert (await subject.platform.run(lease, release, slow)).exit_code == 124
-    hasty = CloudRunSubject(subject.server, start_slack=0.0)
-    assert (await hasty.platform.run(lease, release, slow)).exit_code == 124
-    assert any(line.endswith(":cancel") for line in subject.server.asked), "we do not wait for Cloud Run's own clock"
-    assert (subject.server.jobs.jobs, subject.server.world.secrets) == ({}, {})
 
 
 async def test_an_image_that_cannot_be_had_is_told_with_what_to_do(subject: CloudRunSubject) -> None:
@@ -345,26 +290,14 @@ async def test_a_long_notebook_is_kept_in_pieces(subject: CloudRunSubject) -> No
         await subject.platform.remember(lease, "more", "x" * 200_000)
 
 
-async def test_targets_of_other_installations_are_not_seen(subject: CloudRunSubject) -> None:
-    await suite.lease(subject)
-    other = CloudRunSubject(subject.server, installation="other")
-    assert await other.platform.targets() == []
-    assert (await other.platform.inspect(TARGET)).releases == ()
-
-
-async def test_a_bundle_and_a_port_are_refused_with_what_to_change(subject: CloudRunSubject, tmp_path: object) -> None:
-    lease = await suite.lease(subject)
-    with pytest.raises(CapabilityError, match="runs images.* is a bundle"):
-        await subject.platform.provision(lease, bundles.release(tmp_path, "v1"))  # type: ignore[arg-type]
+async def test_a_port_is_refused_with_what_to_change(subject: CloudRunSubject) -> None:
     with pytest.raises(Rejected, match="443"):
-        await subject.platform.provision(lease, subject.release("v1", public_port=8080))
+        await subject.platform.provision(await suite.lease(subject), subject.release("v1", public_port=8080))
 
 
-async def test_what_is_disposed_of_leaves_nothing(subject: CloudRunSubject) -> None:
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    await subject.platform.dispose(lease)
-    assert await subject.platform.targets() == []
-    assert (await subject.platform.inspect(TARGET)).releases == ()
-    await subject.platform.dispose(lease)
-    assert (await subject.platform.inspect(Target(service="a", environment="b"))).releases == ()
+async def test_a_job_is_ended_by_our_own_clock_where_cloud_runs_is_late(subject: CloudRunSubject) -> None:
+    hasty = subject.twin(start_slack=0.0)
+    slow = Job(name="migrate", command=("sleep", "60"), timeout=1.0)
+    assert (await hasty.platform.run(await suite.lease(subject), subject.release("v1"), slow)).exit_code == 124
+    assert any(line.endswith(":cancel") for line in subject.server.asked)
+    assert await subject.jobs_left() == []

@@ -11,7 +11,7 @@ import pytest
 from domain.errors import Rejected, Unavailable
 from tests.blocks.cloud_run_fault import Fault
 from tests.blocks.cloud_run_subject import CloudRunSubject
-from tests.blocks.docker_subject import can_make_images
+from tests.blocks.images import can_make_images
 from tests.blocks.platform_contract import TARGET, PlatformContract
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from prefect.blocks.core import Block
 
 from blocks.platforms.docker import DockerPlatform
 from blocks.platforms.docker_parts import proxy
-from domain.errors import CapabilityError, Rejected, Unavailable
-from domain.place import Job
+from domain.errors import Rejected, Unavailable
 from domain.spec import Health, Resources
-from tests.blocks import bundles
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.docker_subject import INSTALLATION, ROOT, DockerSubject, can_make_images, containers, make_images
+from tests.blocks.docker_subject import INSTALLATION, DockerSubject, containers
+from tests.blocks.image_contract import ImageContract
+from tests.blocks.images import ROOT, can_make_images, make_images
 from tests.blocks.local_subject import Connection, Load
-from tests.blocks.platform_contract import TARGET, PlatformContract
+from tests.blocks.platform_contract import TARGET
 
 pytestmark = [
     pytest.mark.requires("docker"),
@@ -43,7 +43,7 @@ async def subject(images: None) -> AsyncIterator[DockerSubject]:
     await subject.clean()
 
 
-class TestContract(PlatformContract):
+class TestContract(ImageContract):
     pass
 
 
@@ -53,29 +53,7 @@ class TestBlock(BlockSuite):
         return DockerPlatform
 
 
-suite = PlatformContract()
-
-
-async def test_no_request_fails_and_none_reaches_a_bad_release_through_good_and_bad_releases(
-    subject: DockerSubject,
-) -> None:
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    async with Load(await subject.address()) as load:
-        for number in range(2, 6):
-            version, bad = f"v{number}", number % 2
-            await suite.provisioned(subject, lease, subject.release(version))
-            await subject.platform.shift(lease, version, 50)
-            await subject.wait(0.3)
-            if bad:
-                await subject.platform.abort(lease, f"v{number - 1}")
-                before = load.answered[version]
-                await subject.wait(0.3)
-                assert load.answered[version] == before
-            else:
-                await subject.platform.promote(lease, version)
-                await subject.platform.retire(lease, f"v{number - 1}" if number == 2 else f"v{number - 2}")
-    assert load.failed == [] and load.answered.total() > 100
+suite = ImageContract()
 
 
 async def test_a_copy_without_traffic_answers_at_its_own_address(subject: DockerSubject) -> None:
@@ -153,20 +131,6 @@ async def test_a_proxy_that_did_not_obey_is_not_said_to_have_obeyed(
     assert (await subject.send(10)) == {"v2": 10}
 
 
-async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subject: DockerSubject) -> None:
-    lease = await suite.lease(subject)
-    other = DockerSubject()
-    await asyncio.gather(
-        *(
-            one.platform.remember(lease, f"{name}-{n}", str(n))
-            for n in range(5)
-            for name, one in (("a", subject), ("b", other))
-        )
-    )
-    pages = [await subject.platform.recall(TARGET, f"{name}-{n}") for n in range(5) for name in "ab"]
-    assert pages == [str(n) for n in range(5) for _ in "ab"]
-
-
 @pytest.mark.parametrize("after", [0.02, 0.1, 0.2, 0.4, 0.8])
 async def test_a_client_that_is_killed_leaves_the_old_or_the_new_and_the_next_one_finishes(
     subject: DockerSubject, after: float
@@ -239,38 +203,8 @@ async def test_what_runs_is_what_was_judged_wherever_its_tag_has_moved(subject: 
         del subject._images["v1"]  # made anew, and tagged so
 
 
-async def test_a_bundle_is_refused_with_what_to_change(subject: DockerSubject, tmp_path: object) -> None:
-    lease = await suite.lease(subject)
-    with pytest.raises(CapabilityError, match="runs images.* is a bundle"):
-        await subject.platform.provision(lease, bundles.release(tmp_path, "v1"))  # type: ignore[arg-type]
-
-
-async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
-    subject: DockerSubject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE", "postgres://secret")
-    lease = await suite.lease(subject)
-    release = subject.release("v1", environment={"STAGE": "x"}, secrets={"URL": "env:DATABASE"})
-    told = Job(name="migrate", command=("python", "-c", "import os; print(os.environ['STAGE'], os.environ['URL'])"))
-    result = await subject.platform.run(lease, release, told)
-    assert (result.exit_code, result.output.strip()) == (0, "x postgres://secret")
-    failing = Job(name="migrate", command=("python", "-c", "raise SystemExit(7)"))
-    assert (await subject.platform.run(lease, release, failing)).exit_code == 7
-    slow = Job(name="migrate", command=("sleep", "60"), timeout=1.0)
-    assert (await subject.platform.run(lease, release, slow)).exit_code == 124
-    assert containers("job") == []
-
-
 async def test_no_engine_is_one_line_with_the_fix() -> None:
     platform = DockerPlatform(engine="unix:///nowhere/docker.sock")
     with pytest.raises(Unavailable, match="engine at unix:///nowhere/docker.sock does not answer") as error:
         await platform.inspect(TARGET)
     assert "start it" in error.value.fix
-
-
-async def test_what_is_disposed_of_leaves_nothing(subject: DockerSubject) -> None:
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    await subject.platform.dispose(lease)
-    assert await subject.platform.targets() == []
-    assert (await subject.platform.inspect(TARGET)).releases == ()

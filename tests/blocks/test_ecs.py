@@ -7,7 +7,6 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,15 @@ from prefect.blocks.core import Block
 
 from blocks.platforms.ecs import EcsPlatform
 from blocks.platforms.ecs_parts import rule, services
-from domain.errors import CapabilityError, Rejected, Unavailable
-from domain.place import Job
+from domain.errors import Rejected, Unavailable
 from domain.spec import Health
-from tests.blocks import bundles
 from tests.blocks.aws_emulators import Emulators, running
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.docker_subject import ROOT, can_make_images, make_images
+from tests.blocks.image_contract import ImageContract
+from tests.blocks.images import ROOT, can_make_images, make_images
 from tests.blocks.ecs_subject import CLUSTER, EcsSubject, listener, subject_at
-from tests.blocks.local_subject import Connection, Load
-from tests.blocks.platform_contract import TARGET, PlatformContract
+from tests.blocks.local_subject import Connection
+from tests.blocks.platform_contract import TARGET
 
 pytestmark = [
     pytest.mark.requires("docker", "ministack", "moto"),
@@ -51,7 +49,7 @@ async def subject(emulators: Emulators, arn: str) -> AsyncIterator[EcsSubject]:
         yield subject
 
 
-class TestContract(PlatformContract):
+class TestContract(ImageContract):
     pass
 
 
@@ -61,28 +59,7 @@ class TestBlock(BlockSuite):
         return EcsPlatform
 
 
-suite = PlatformContract()
-
-
-async def test_no_request_fails_and_none_reaches_a_bad_release_through_good_and_bad_releases(
-    subject: EcsSubject,
-) -> None:
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    stable = "v1"
-    async with Load(subject.balancer.address) as load:
-        for number in range(2, 5):
-            version, bad = f"v{number}", number % 2
-            await suite.provisioned(subject, lease, subject.release(version))
-            await subject.platform.shift(lease, version, 50)
-            await subject.wait(0.3)
-            if bad:
-                await subject.platform.abort(lease, stable)
-            else:
-                await subject.platform.promote(lease, version)
-                stable = version
-    assert load.failed == [] and load.answered.total() > 100
-    assert await suite.versions(subject) == {"v1": 0, "v2": 0, "v4": 100}
+suite = ImageContract()
 
 
 async def test_a_secret_is_in_the_container_and_in_no_request_but_that_to_the_secrets_manager(
@@ -151,20 +128,6 @@ async def test_what_was_decided_and_not_told_is_told_by_whoever_says_it_again(
     assert (await subject.send(10)) == {"v2": 10}
 
 
-async def test_of_two_clients_that_change_it_at_once_none_undoes_the_others(subject: EcsSubject) -> None:
-    lease = await suite.lease(subject)
-    other = EcsSubject(subject.aws, subject.balancer)
-    await asyncio.gather(
-        *(
-            one.platform.remember(lease, f"{name}-{n}", str(n))
-            for n in range(4)
-            for name, one in (("a", subject), ("b", other))
-        )
-    )
-    pages = [await subject.platform.recall(TARGET, f"{name}-{n}") for n in range(4) for name in "ab"]
-    assert pages == [str(n) for n in range(4) for _ in "ab"]
-
-
 async def test_a_crash_loop_is_told_with_its_exit_code_before_grace_is_over(subject: EcsSubject) -> None:
     lease = await suite.lease(subject)
     crashing = subject.release("v1", command=("python", "-c", "raise SystemExit('no database')"), health=PATIENT)
@@ -184,22 +147,6 @@ async def test_an_image_that_cannot_be_pulled_is_told_before_grace_is_over(subje
 
 
 PATIENT = Health(grace=600.0, interval=0.1, timeout=2.0, successes=2, failures=2)
-
-
-async def test_a_job_has_the_releases_environment_and_secrets_and_its_time(
-    subject: EcsSubject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE", "postgres://secret")
-    lease = await suite.lease(subject)
-    release = subject.release("v1", environment={"STAGE": "x"}, secrets={"URL": "env:DATABASE"})
-    told = Job(name="migrate", command=("python", "-c", "import os; print(os.environ['STAGE'], os.environ['URL'])"))
-    result = await subject.platform.run(lease, release, told)
-    assert (result.exit_code, result.output.strip()) == (0, "x postgres://secret")
-    failing = Job(name="migrate", command=("python", "-c", "raise SystemExit(7)"))
-    assert (await subject.platform.run(lease, release, failing)).exit_code == 7
-    slow = Job(name="migrate", command=("sleep", "60"), timeout=1.0)
-    assert (await subject.platform.run(lease, release, slow)).exit_code == 124
-    assert "StopTask" in subject.aws.seen
 
 
 async def test_what_no_charter_names_is_garbage_and_collected(subject: EcsSubject) -> None:
@@ -248,35 +195,12 @@ async def test_of_six_releases_five_are_looked_after_and_the_sixth_when_it_is_as
     assert (await subject.send(5)) == {"v1": 5} and len(subject.balancer.weights) == 5
 
 
-async def test_another_installation_sees_and_touches_nothing(subject: EcsSubject) -> None:
-    await suite.stable(subject, await suite.lease(subject))
-    other = EcsSubject(subject.aws, subject.balancer, installation="other").platform
-    assert await other.targets() == [] and await other.collect() == []
-    assert (await other.inspect(TARGET)).releases == ()
-    assert (await subject.send(5)) == {"v1": 5}
-
-
-async def test_what_is_disposed_of_leaves_nothing(subject: EcsSubject) -> None:
-    lease = await suite.lease(subject)
-    await suite.stable(subject, lease)
-    await subject.platform.dispose(lease)
-    assert await subject.platform.targets() == []
-    assert (await subject.platform.inspect(TARGET)).releases == ()
-    await subject.platform.dispose(lease)
-
-
 async def test_a_cluster_that_is_not_there_is_rejected_before_anything_moves(subject: EcsSubject) -> None:
     lease = await suite.lease(subject)
     other = EcsSubject(subject.aws, subject.balancer, cluster="nobodys").platform
     with pytest.raises(Rejected, match="there is no cluster nobodys"):
         await other.provision(lease, subject.release("v1"))
     assert await suite.versions(subject) == {}
-
-
-async def test_a_bundle_is_refused_with_what_to_change(subject: EcsSubject, tmp_path: Path) -> None:
-    lease = await suite.lease(subject)
-    with pytest.raises(CapabilityError, match="runs images.* is a bundle"):
-        await subject.platform.provision(lease, bundles.release(tmp_path, "v1"))
 
 
 @pytest.mark.parametrize("heard", [False, True])

@@ -21,7 +21,7 @@ from cli.main import main
 from cli.runtime import Runtime
 from deployments.leftovers import LABEL, clear
 from domain.errors import Unavailable
-from tests.blocks.docker_subject import BASE, can_make_images, make_images
+from tests.blocks.images import BASE, can_make_images, make_images
 
 pytestmark = [
     pytest.mark.requires("docker"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.blocks.docker_subject import BASE, PROXY, can_make_images, make_images
+from tests.blocks.images import BASE, PROXY, can_make_images, make_images
 from tests.e2e.driver import Tes
 from tests.e2e.tiny import tiny
 

@@ -91,7 +91,7 @@ def test_a_flood_of_output_keeps_its_beginning_and_its_end() -> None:
     assert len(output) < OUTPUT_LIMIT + 100
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=())), min_size=1, max_size=5, unique=True))
 def test_any_text_that_a_test_prints_can_be_kept(texts: list[str]) -> None:
     """NUL, lone surrogates, right-to-left marks: one odd byte must not cost a batch of results."""

@@ -361,7 +361,7 @@ async def test_a_source_distribution_is_a_project(tmp_path: Path, kind: str) -> 
         await take(file, tmp_path / "store", name="demo", ref="v1")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.text("ab/", min_size=1, max_size=4), st.sampled_from("fxl"), st.text("01", max_size=2))))
 def test_two_different_lists_of_entries_have_different_digests(rows: list[tuple[str, str, str]]) -> None:
     """Also when a path, kind and content could run into each other."""

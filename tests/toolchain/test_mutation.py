@@ -61,7 +61,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(("package", "name"), TOOLS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_one_value_replaced(package: str, name: str, data: st.DataObject, folder: Path) -> None:
     recorded = json.loads((HERE / package / "fixtures" / name / PACKAGES[package]).read_text())
@@ -81,7 +81,7 @@ def test_one_value_replaced(package: str, name: str, data: st.DataObject, folder
 
 
 @pytest.mark.parametrize(("package", "name"), TOOLS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(share=st.floats(0, 1))
 def test_a_report_cut_anywhere_is_refused(package: str, name: str, share: float, folder: Path) -> None:
     whole = (HERE / package / "fixtures" / name / PACKAGES[package]).read_bytes().rstrip()

@@ -157,7 +157,8 @@ async def test_killing_the_supervisor_ends_its_children_and_the_next_up_starts_a
     assert orphan is not None
     await until(lambda: identify(running.pids["worker"]) is None, 15)
     told = runtime.status()
-    assert told is not None and not told.supervised and not told.healthy
+    # None: on a busy machine the kernel has woken and ended the stopped one, too, whose group nobody was left to lead.
+    assert told is None or (not told.supervised and not told.healthy)
     after = await runtime.up()
     assert after.pids["supervisor"] != running.pids["supervisor"]
     assert not orphan.alive

@@ -128,7 +128,7 @@ def test_the_page_needs_nothing_and_allows_nothing_but_its_own_style_and_script(
         assert str(attributes.get("href", "#")).startswith(("#", "data:image/svg+xml,"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.characters(), min_size=1, max_size=40), st.text(st.characters(), max_size=60))
 def test_whatever_a_test_is_called_or_prints_the_page_keeps_its_shape(
     tmp_path_factory: pytest.TempPathFactory, name: str, said: str

@@ -299,7 +299,7 @@ def _parse(framework: str, content: bytes, folder: Path, exit_code: int) -> Suit
 
 
 @pytest.mark.parametrize("framework", RECORDED)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(share=st.floats(0, 1))
 def test_a_report_cut_anywhere_is_not_complete(framework: str, share: float, folder: Path) -> None:
     whole = recorded(framework).rstrip()
@@ -308,7 +308,7 @@ def test_a_report_cut_anywhere_is_not_complete(framework: str, share: float, fol
 
 
 @pytest.mark.parametrize("framework", RECORDED)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_one_value_replaced_is_read_or_refused_and_never_raises(
     framework: str, data: st.DataObject, folder: Path
