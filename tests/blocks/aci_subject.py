@@ -64,7 +64,7 @@ class AzureSubject(ImageSubject):
     def __init__(self, server: Server, **options: Any) -> None:
         self.server = server
         self.platform: Any = self.made(**given(server) | options)
-        self.hurry(2.0, 20.0)
+        self.hurry(10.0, 60.0)
 
     def made(self, **options: Any) -> Any:
         return AzureContainerInstancesPlatform(ttl=0, **options)
