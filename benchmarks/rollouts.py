@@ -3,9 +3,10 @@
     python benchmarks/rollouts.py [--platform local] [--platform docker] [--platform kubernetes] [--quick] [--json]
 
 Each release goes the way of `tes deploy` (tasks/deploy.py: lease, canary of 20 % and 50 %, verify, promote, records);
-only the platform is handed in. Every second one is bad: it crashes at its start, never becomes healthy, answers 500 once it
-is a canary, or is slow. An open-model load in a process of its own goes from before the first of them until after the
-last; nothing is retried. Beside it each rollout has its own proof (`release.proof`), and both must tell the same.
+only the platform is handed in. Every second one is bad: it crashes at its start, never becomes healthy, answers 500
+once it is a canary, or is slow. An open-model load in a process of its own goes from before the first of them until
+after the last; nothing is retried. Beside it each rollout has its own proof (`release.proof`), and both must tell the
+same.
 
 A canary that answers 500 shows by that that it is bad: such answers, before it is taken back, are counted apart. All
 else that is not a 200 is a lost request. Aims: no lost request, no request that reaches a bad release after its abort.
@@ -172,7 +173,7 @@ def judged(rows: list[Row], told: list[dict[str, Any]]) -> dict[str, Any]:
         "not_taken_back": [version for version in bad if version not in gone],
         "requests": len(rows),
         "lost": len(lost),
-        "examples": [f"{row[2]} {row[3]}" for row in lost[:5]],
+        "examples": [f"{row[2]} {row[3].strip()}" for row in lost[:5]],
         "answered_500_by_a_bad_release_before_its_abort": len(rejected),
         "met_a_bad_release_before_its_abort": sum(row[3] in bad for row in rows) - len(strayed),
         "to_a_bad_release_after_its_abort": len(strayed),
@@ -207,7 +208,7 @@ def aims(one: dict[str, Any]) -> list[str]:
 def table(results: dict[str, Any]) -> str:
     """Markdown."""
     lines = [
-        "| platform | releases, bad | requests | lost | 500 from a canary before its abort | to a bad release after its "
+        "| platform | releases, bad | requests | lost | 500 from a canary before its abort | to a bad one after its "
         "abort | p50 ms | p95 ms | p99 ms | max ms | proofs: requests, lost, after abort | load |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -233,7 +234,7 @@ def main() -> int:
     given.add_argument("--json", action="store_true", help="print the results as JSON")
     given.add_argument("--rate", type=float, default=50.0, help="requests a second of the load")
     given.add_argument("--proof-rate", type=float, default=20.0, help="requests a second of the rollout's own proof")
-    given.add_argument("--pause", type=float, default=2.5, help="seconds of a slow answer; 0.6 of it is too slow")
+    given.add_argument("--pause", type=float, default=2.5, help="seconds of a slow answer")
     given.add_argument("--releases", type=int, default=20)
     options = given.parse_args()
     if options.quick:
