@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 960, 400
 LEFT, RIGHT, TOP, BOTTOM = 56, 56, 92, 40
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442")
 _REST, _FAILED, _INK, _FAINT = "#b8b8b8", "#d00000", "#222222", "#dddddd"
+_HALO = 'paint-order="stroke" stroke="#ffffff" stroke-width="3"'
 MOST_MARKS = 12
 """Steps that get a name: more cannot be read."""
 
@@ -58,7 +59,8 @@ def _drawn(proof: Proof) -> Iterator[str]:
             yield f'<path d="{path}" fill="{colours[name]}"/>'
     yield from _failures(proof.rows, proof.width, most, x, y)
     points = " ".join(f"{x(row.at + proof.width / 2):.1f},{y(row.p95 * 1000 / slowest):.1f}" for row in proof.rows)
-    yield f'<polyline points="{points}" fill="none" stroke="{_INK}" stroke-width="1.5"/>'
+    for colour, breadth in (("#ffffff", 3.5), (_INK, 1.5)):
+        yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{breadth}"/>'
     yield from _marks(proof, x, y)
     yield from _legend(proof, ordered, colours)
 
@@ -122,7 +124,7 @@ def _marks(proof: Proof, x: Callable[[float], float], y: Callable[[float], float
         if number < MOST_MARKS:
             # Steps that follow each other closely stand one beside the other, not one on the other.
             last = max(at, last + 11)
-            turn = f' transform="rotate(-90 {last - 3:.1f} {y(0) - 4:.1f})"'
+            turn = f' transform="rotate(-90 {last - 3:.1f} {y(0) - 4:.1f})" {_HALO}'
             yield _text(last - 3, y(0) - 4, mark.text, size=10, more=turn)
 
 
