@@ -59,7 +59,7 @@ def spec(where: Place, bad: str | None, rate: float, pause: float, number: int) 
             "release": {
                 "command": command,
                 "environment": environment,
-                "health": {"grace": where.grace, "interval": where.interval, "successes": 2, "failures": 2},
+                "health": {"grace": where.grace, "interval": where.interval, "timeout": 5, "successes": 2},
                 "drain": 2,
                 "proof": {"rate": rate, "path": "/", "version_header": "X-Version"},
             },
@@ -72,7 +72,7 @@ def spec(where: Place, bad: str | None, rate: float, pause: float, number: int) 
                         "smoke": [{"path": "/", "status": 200}],
                         "thresholds": {"error_rate": 0, "p95": pause * 0.6},
                     },
-                    "warm": 5,
+                    "warm": 60,
                 }
             },
         }
