@@ -31,6 +31,7 @@ _SECTIONS = {
     "Health": "release.health",
     "Migrations": "release.migrations",
     "Resources": "release.resources",
+    "ProofSpec": "release.proof",
     "EnvironmentSpec": "environments.*",
     "Step": "environments.*.steps[]",
     "Verify": "environments.*.verify",

@@ -11,7 +11,7 @@ from records.read.failure import Failing, failing, failure_clusters
 from records.read.history import Known, counted, find_cases, histories, known_among, suspects
 from records.read.page import Page
 from records.read.quarantine import Held, quarantines
-from records.read.release import RolloutDetail, releases, rollout, rollouts
+from records.read.release import RolloutDetail, proof, releases, rollout, rollouts
 from records.read.run import RunDetail, abandoned, findings, has_project, projects, run, runs, state
 from records.read.stage import reusable
 from records.read.trend import Point, Slow, slowest, trend
@@ -21,6 +21,7 @@ from records.write.attempt import record_attempts
 from records.write.audit import audit
 from records.write.finding import record_findings
 from records.write.load import record_load
+from records.write.proof import record_proof
 from records.write.quarantine import quarantine
 from records.write.quarantine import release as release_from_quarantine
 from records.write.release import record_release
@@ -61,11 +62,13 @@ __all__ = [
     "open_run",
     "ping",
     "projects",
+    "proof",
     "quarantine",
     "quarantines",
     "record_attempts",
     "record_findings",
     "record_load",
+    "record_proof",
     "record_release",
     "record_rollout",
     "record_rollout_step",

@@ -17,7 +17,7 @@ from domain.errors import Unavailable
 from records.engine import WRITES, unavailable, unchecked
 from records.url import records_url, shown
 
-HEAD = "0004"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number will do, as long as nobody else in the database locks the same one.
 _ADVISORY_LOCK = 0x7E5_0001

@@ -24,6 +24,7 @@ from domain.verdict import Evidence, Outcome, Value, Verdict, worst
 from tasks import progress, recording
 from tasks.kinds import act, observe
 from tasks.lease import held
+from tasks.proof import Watch, added, watched
 from tasks.publish import in_prefect
 from tasks.rollback import ASKED_FOR
 from tasks.rollout import HISTORY, Said, carry_out, step, unfinished
@@ -190,9 +191,14 @@ def _steps(path: Path) -> list[list[str]]:
 
 
 async def roll(
-    run: Run, platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec
+    run: Run,
+    platform: HostsServices,
+    lease: Lease,
+    rollout: Rollout,
+    place: EnvironmentSpec,
+    watch: Watch | None = None,
 ) -> tuple[Rollout, list[Said]]:
-    """Carries a rollout out, step by step into the records and the audit log."""
+    """Carries a rollout out, step by step into the records and the audit log; `watch` hears of each step."""
     said: list[Said] = []
 
     async def kept(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
@@ -202,7 +208,8 @@ async def roll(
 
     await recording.release(rollout.release, lease.target.environment)
     await recording.rollout(rollout)
-    over = await carry_out(platform, lease, rollout, place, take=as_task, kept=kept)
+    take = watch.step(as_task) if watch else as_task
+    over = await carry_out(platform, lease, rollout, place, take=take, kept=watch.kept(kept) if watch else kept)
     await recording.rollout(over)
     await recording.audit(
         run.actor,
@@ -245,8 +252,12 @@ async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
             bake = bake if run.start_at in ("deploy", "verify") else min(bake, STEADY_BAKE)
             deploy, checked, baked = await _verified_again(platform, target, release, run.place, bake)
         else:
-            over, said = await roll(run, platform, lease, await _begun(run, platform, lease, release), run.place)
-            deploy, checked, baked = judged(over, said, time.time() - began)
+            rollout = await _begun(run, platform, lease, release)
+            async with watched(run, platform, rollout) as watch:
+                over, said = await roll(run, platform, lease, rollout, run.place, watch)
+                deploy, checked, baked = judged(over, said, time.time() - began)
+            if watch is not None and watch.proof is not None:
+                deploy = added(deploy, watch.proof, run.folder)
     return await placed(run, platform, target, release.version, deploy, checked, began, baked)
 
 
@@ -265,7 +276,8 @@ async def placed(
     took = time.time() - began - baked
     steps = run.folder / "deploy" / STEPS
     if steps.exists():
-        deploy = deploy.model_copy(update={"evidence": (Evidence(name=STEPS, location=str(steps)),)})
+        evidence = (Evidence(name=STEPS, location=str(steps)), *deploy.evidence)
+        deploy = deploy.model_copy(update={"evidence": evidence})
     payload = {"table": _steps(steps)}
     stages = [await finish(run, Stage(name="deploy", verdict=deploy, payload=payload, seconds=took), key, began)]
     if checked is not None:

@@ -13,6 +13,7 @@ from domain.findings import Finding
 from domain.load import LoadSummary
 from domain.place import Release, Target
 from domain.policy import Mode
+from domain.proof import Proof
 from domain.redaction import redact
 from domain.report import Report, Stage, gate_of
 from domain.rollout import Action, Rollout
@@ -26,6 +27,7 @@ from records.write.attempt import record_attempts
 from records.write.audit import audit as append_audit
 from records.write.finding import record_findings
 from records.write.load import record_load
+from records.write.proof import record_proof
 from records.write.release import record_release
 from records.write.rollout import record_rollout, record_rollout_step
 from records.write.run import close_run, mark_interrupted, open_run
@@ -124,6 +126,11 @@ async def rollout(rollout: Rollout) -> None:
 
 async def rollout_step(rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
     await asyncio.to_thread(record_rollout_step, rollout.id, rollout.cursor, action, verdict, began, time.time())
+
+
+async def proof(rollout_id: str, given: Proof) -> None:
+    """What clients saw of a rollout."""
+    await asyncio.to_thread(record_proof, rollout_id, given)
 
 
 async def promoted_last(target: Target) -> str | None:

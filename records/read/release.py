@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 from sqlmodel import col, select
 
+from domain.proof import Proof
 from domain.rollout import Status
 from records.read.page import Page, bounded, cut, older
 from records.session import reading
-from records.tables import ReleaseRow, RolloutRow, RolloutStepRow
+from records.tables import ProofRow, ReleaseRow, RolloutRow, RolloutStepRow
 
 
 @dataclass(frozen=True)
 class RolloutDetail:
-    """A rollout with the steps it took, in order."""
+    """A rollout with the steps it took, in order, and whether there is a proof of it."""
 
     rollout: RolloutRow
     steps: Sequence[RolloutStepRow]
+    proved: bool = False
 
 
 def releases(
@@ -67,7 +69,17 @@ def rollout(rollout_id: str) -> RolloutDetail | None:
     steps = steps.order_by(col(RolloutStepRow.started), col(RolloutStepRow.index), col(RolloutStepRow.action))
     with reading() as session:
         found = session.get(RolloutRow, rollout_id)
-        return None if found is None else RolloutDetail(found, session.exec(steps).all())
+        if found is None:
+            return None
+        proved = session.exec(select(ProofRow.rollout_id).where(ProofRow.rollout_id == rollout_id)).first()
+        return RolloutDetail(found, session.exec(steps).all(), proved is not None)
+
+
+def proof(rollout_id: str) -> Proof | None:
+    """What clients saw of a rollout; None when nobody looked."""
+    with reading() as session:
+        found = session.get(ProofRow, rollout_id)
+        return None if found is None else Proof.model_validate(found.proof)
 
 
 def promoted_last(service: str, environment: str) -> str | None:

@@ -7,6 +7,7 @@ from records.tables.execution import ExecutionRow
 from records.tables.finding import FindingRow
 from records.tables.load_summary import LoadSummaryRow
 from records.tables.project import ProjectRow
+from records.tables.proof import ProofRow
 from records.tables.quarantine import QuarantineRow
 from records.tables.release import ReleaseRow
 from records.tables.rollout import RolloutRow
@@ -22,6 +23,7 @@ __all__ = [
     "FindingRow",
     "LoadSummaryRow",
     "ProjectRow",
+    "ProofRow",
     "QuarantineRow",
     "ReleaseRow",
     "RolloutRow",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 import records
+from domain.proof import Proof, assess
 from domain.rollout import Rollout, Status
 from domain.verdict import Outcome, Verdict
 from records.tables import RolloutRow
 from service.page import After, Filter, Limit, PageOut, paged
 from service.problems import documented, missing
+from toolchain.reports import proof_plot
 
 router = APIRouter(prefix="/rollouts", tags=["rollouts"])
 
@@ -71,6 +73,16 @@ class RolloutDetailOut(RolloutOut):
     """A rollout with the steps it took, in order."""
 
     steps: list[StepOut]
+    proof: str | None = Field(description="path of what clients saw of it; null when nobody looked")
+
+
+class ProofOut(BaseModel):
+    """What clients saw of a rollout: the verdict in words, and the proof with its seconds."""
+
+    rollout: str
+    verdict: Verdict
+    proof: Proof
+    plot: str = Field(description="path of the same as a drawing (SVG)")
 
 
 @router.get("", responses=documented(422))
@@ -82,10 +94,36 @@ def rollouts(
 
 
 @router.get("/{rollout_id}", responses=documented(404, 422))
-def rollout(rollout_id: str) -> RolloutDetailOut:
+def rollout(rollout_id: str, request: Request) -> RolloutDetailOut:
     """One rollout with its steps."""
     found = records.rollout(rollout_id)
     if found is None:
         raise missing("rollout", rollout_id)
     steps = [StepOut.model_validate(row) for row in found.steps]
-    return RolloutDetailOut(**RolloutOut.of(found.rollout).model_dump(), steps=steps)
+    proof = request.app.url_path_for("proof", rollout_id=rollout_id) if found.proved else None
+    return RolloutDetailOut(**RolloutOut.of(found.rollout).model_dump(), steps=steps, proof=proof)
+
+
+@router.get("/{rollout_id}/proof", responses=documented(404, 422))
+def proof(rollout_id: str, request: Request) -> ProofOut:
+    """What clients saw of a rollout, where `release.proof` asked for it."""
+    found = _proof(rollout_id)
+    plot = request.app.url_path_for("plot", rollout_id=rollout_id)
+    return ProofOut(rollout=rollout_id, verdict=assess(found), proof=found, plot=plot)
+
+
+@router.get(
+    "/{rollout_id}/proof.svg",
+    response_class=Response,
+    responses={**documented(404, 422), 200: {"content": {"image/svg+xml": {}}}},
+)
+def plot(rollout_id: str) -> Response:
+    """The same as a drawing: requests a second by version, failures, and the 95th percentile."""
+    return Response(proof_plot.svg(_proof(rollout_id)), media_type="image/svg+xml")
+
+
+def _proof(rollout_id: str) -> Proof:
+    found = records.proof(rollout_id)
+    if found is None:
+        raise missing("proof of rollout", rollout_id)
+    return found

@@ -111,6 +111,7 @@ async def one(reader, writer):
             await writer.drain()
         return False
     else:
+        await asyncio.sleep(float(os.environ.get("PAUSE", "0")))
         status = int(os.environ.get("STATUS", "200"))
         answer(writer, VERSION, status, method)
     return fields.get("connection", "").lower() != "close"

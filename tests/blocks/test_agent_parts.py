@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.platforms import known, platform_named
-from blocks.platforms.local_agent import logs, state
+from blocks.platforms.local_agent import client_connection, logs, state
 from blocks.platforms.local_agent.balance import Balance
+from blocks.platforms.local_agent.client_connection import HEAD_TIMEOUT, IDLE_TIMEOUT, ClientConnection
 from blocks.platforms.local_agent.counts import Counts
 from blocks.platforms.protocol import HostsServices
 from domain.errors import Rejected, SpecError
@@ -146,3 +150,73 @@ async def test_an_unknown_platform_lists_the_known_ones(reference: str) -> None:
     with pytest.raises(SpecError, match="known are .*local.*memory") as raised:
         await platform_named(reference)
     assert ("did you mean local?" in raised.value.fix) == (reference[0] == "l")
+
+
+class Wire(asyncio.Transport):
+    """A connection of which we see what the front writes, and whether it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written, self.closed = b"", False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+class Answered:
+    """A request that was answered at once."""
+
+    sent = keep_alive = True
+    waiting = tunnel = False
+
+    def __init__(self, client: ClientConnection, head: object) -> None:
+        self.client = client
+
+    def begin(self) -> None:
+        self.client.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    def body_ended(self) -> None:
+        self.client.done(self)  # type: ignore[arg-type]
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch, *parts: bytes) -> tuple[ClientConnection, Wire]:
+    monkeypatch.setattr(client_connection, "Exchange", Answered)
+    wire, connection = Wire(), ClientConnection(SimpleNamespace(connections=set()))  # type: ignore[arg-type]
+    connection.connection_made(wire)
+    for part in parts:
+        connection.data_received(part)
+    wire.written = b""
+    return connection, wire
+
+
+GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+
+
+@pytest.mark.parametrize("requests", [(), (GET,), (GET, GET), (GET + GET,), (GET[:9], GET[9:])])
+def test_a_connection_that_is_kept_for_later_is_closed_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, requests: tuple[bytes, ...]
+) -> None:
+    """A client that asks again at that moment would take the word for its answer."""
+    connection, wire = _asked(monkeypatch, *requests)
+    for seconds in range(1, int(IDLE_TIMEOUT)):
+        connection.sweep(time.monotonic() + seconds)
+    assert (wire.written, wire.closed) == (b"", False)
+    connection.sweep(time.monotonic() + IDLE_TIMEOUT + 1)
+    assert (wire.written, wire.closed) == (b"", True)
+
+
+@pytest.mark.parametrize("parts", [(GET[:9],), (GET, GET[:9]), (GET + GET[:9],)])
+def test_a_head_that_does_not_come_to_its_end_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, parts: tuple[bytes, ...]
+) -> None:
+    connection, wire = _asked(monkeypatch, *parts)
+    connection.sweep(time.monotonic() + HEAD_TIMEOUT - 5)
+    assert not wire.closed
+    connection.sweep(time.monotonic() + HEAD_TIMEOUT + 1)
+    assert wire.written.startswith(b"HTTP/1.1 408 ") and wire.closed

@@ -363,3 +363,22 @@ async def test_a_verification_that_cannot_look(
     placed = await deploy.roll_out(run, source, artifact)
     does_not_ship(run, placed.stages[1])
     assert not (await platform.inspect(deploy.Target(service=run.project, environment=ENVIRONMENT))).releases
+
+
+async def test_a_proof_that_cannot_be_made_stops_no_release_and_is_told(
+    tes_home: Path, source: Source, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the first release nobody could lose a request; on the second nobody answers at the platform's address."""
+    monkeypatch.setattr(rollout, "verify", _healthy)
+    MemoryPlatform().forget()
+    asked = {"command": ("serve",), "proof": {"timeout": 1}}
+    run = await run_of(tes_home, release=asked)
+    first = await deploy.roll_out(run, source, artifact)
+    again = run.spec.model_copy(update={"release": run.spec.release.model_copy(update={"replicas": 2})})  # type: ignore
+    second = await deploy.roll_out(run.model_copy(update={"spec": again}), source, artifact)
+    for placed, why in ((first, "nothing was released before"), (second, "was ever answered well from here")):
+        verdict = placed.stages[0].verdict
+        assert verdict.outcome is Outcome.PASS
+        assert any(reason.startswith("proof INCONCLUSIVE: ") and why in reason for reason in verdict.reasons)
+        assert verdict.metrics["proof_requests"] == 0
+        assert [Path(one.location).is_file() for one in verdict.evidence] == [True] * 3

@@ -9,6 +9,8 @@ from domain.errors import Rejected
 from domain.findings import Finding, Severity
 from domain.load import LoadSummary
 from domain.place import Release
+from domain.proof import impossible
+from domain.proof_count import Answer, Counting
 from domain.rollout import Action, Rollout, Status, Verb
 from domain.verdict import Outcome
 from tests.records.values import release, rollout, verdict
@@ -113,3 +115,23 @@ def test_a_load_run_done_again_counts_last(database: str) -> None:
         ("verify.load", "PASS", 1, 0.2),
     ]
     assert LoadSummary.model_validate(found.loads[1].summary) == summary
+
+
+def test_the_proof_of_a_rollout_is_there_once_and_the_last_one_counts(database: str) -> None:
+    records.record_rollout(rollout())
+    found = records.rollout("ro-1")
+    assert found is not None and not found.proved and records.proof("ro-1") is None
+    records.record_proof("ro-1", impossible("v2", "nothing was released before"))
+    counting = Counting("v2", 10.0)
+    counting.add(Answer(11.0, 0.02, "v1"))
+    counting.add(Answer(12.0, 0.02, "\0 and \u2028", "status 500"))
+    proof = counting.told(5.0, stable="v1", header="X-Release", marks=[(11.5, "abort")])
+    records.record_proof("ro-1", proof)
+    assert records.proof("ro-1") == proof
+    found = records.rollout("ro-1")
+    assert found is not None and found.proved
+
+
+def test_a_proof_of_no_rollout_is_refused(database: str) -> None:
+    with pytest.raises(Rejected, match="record_rollout"):
+        records.record_proof("nowhere", impossible("v2", "no"))

@@ -12,6 +12,7 @@ import records
 from domain.cases import Status
 from domain.findings import Finding, Severity
 from domain.load import LoadSummary
+from domain.proof_count import Answer, Counting
 from domain.rollout import Action, Verb
 from domain.verdict import Outcome
 from service.app import app
@@ -43,6 +44,11 @@ def recorded(database: str) -> None:
     records.record_release(release().model_copy(update={"environment": {"API_KEY": "hunter2"}}), "production")
     records.record_rollout(rollout())
     records.record_rollout_step("ro-1", 0, Action(verb=Verb.PROVISION), verdict("provision"), 10.0, 11.5)
+    records.record_rollout(rollout(id="ro-2", started=1_600_000_000.0))
+    counting = Counting("v2", 10.0)
+    counting.add(Answer(11.0, 0.02, "v1"))
+    counting.add(Answer(12.0, 0.02, "v2", "status 500"))
+    records.record_proof("ro-2", counting.told(5.0, stable="v1", header="X-Release", rate=1.0))
 
 
 @pytest.fixture

@@ -93,13 +93,25 @@ async def test_a_release_shows_the_names_of_its_settings_and_no_value(api: httpx
 
 
 async def test_a_rollout_is_shown_with_its_plan_and_steps(api: httpx.AsyncClient) -> None:
-    (listed,) = (await _get(api, "/api/v1/rollouts"))["items"]
+    listed, _ = (await _get(api, "/api/v1/rollouts"))["items"]
     shown = await _get(api, "/api/v1/rollouts/ro-1")
     assert {name: shown[name] for name in listed} == listed
     assert (shown["status"], shown["plan"]) == ("progressing", ["provision", "promote", "verify 5 s"])
     assert [(step["index"], step["action"], step["outcome"], step["seconds"]) for step in shown["steps"]] == [
         (0, "provision", "PASS", 1.5)
     ]
+
+
+async def test_what_clients_saw_of_a_rollout_is_shown_and_drawn(api: httpx.AsyncClient) -> None:
+    shown = await _get(api, "/api/v1/rollouts/ro-2")
+    proof = await _get(api, shown["proof"])
+    assert (proof["rollout"], proof["verdict"]["outcome"], proof["proof"]["requests"]) == ("ro-2", "FAIL", 2)
+    assert "1 of 2 requests failed, the first at second 2: status 500" in proof["verdict"]["reasons"]
+    plot = await api.get(proof["plot"])
+    assert (plot.status_code, plot.headers["content-type"]) == (200, "image/svg+xml")
+    assert "default-src 'none'" in plot.headers["content-security-policy"]
+    assert plot.text.startswith("<svg") and "1 of 2 requests failed" in plot.text
+    assert (await _get(api, "/api/v1/rollouts/ro-1"))["proof"] is None
 
 
 async def test_projects_and_the_version_are_shown(api: httpx.AsyncClient) -> None:
@@ -116,6 +128,8 @@ async def test_projects_and_the_version_are_shown(api: httpx.AsyncClient) -> Non
         ("/api/v1/runs/nope/findings", "there is no run 'nope'"),
         ("/api/v1/runs/%00", "there is no run"),
         ("/api/v1/rollouts/nope", "there is no rollout 'nope'"),
+        ("/api/v1/rollouts/ro-1/proof", "there is no proof of rollout 'ro-1'"),
+        ("/api/v1/rollouts/nope/proof.svg", "there is no proof of rollout 'nope'"),
         ("/api/v1/nope", "there is no /api/v1/nope"),
         ("/docs/assets/nope.js", "there is no /docs/assets/nope.js"),
     ],
@@ -159,8 +173,12 @@ async def test_every_route_is_read_only_typed_and_tells_its_problems() -> None:
     schema = app.openapi()
     for path, methods in schema["paths"].items():
         assert set(methods) == {"get"}, path
-        ok = methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-        assert ok.get("$ref") or ok.get("items"), path
+        told = methods["get"]["responses"]["200"]["content"]
+        if path.endswith(".svg"):
+            assert list(told) == ["image/svg+xml"], path
+        else:
+            ok = told["application/json"]["schema"]
+            assert ok.get("$ref") or ok.get("items"), path
         for code in set(methods["get"]["responses"]) - {"200"}:
             told = methods["get"]["responses"][code]["content"]
             assert list(told) == ["application/problem+json"], (path, code)

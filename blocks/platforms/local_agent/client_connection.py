@@ -144,7 +144,8 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         exchange, self._receiving = self._receiving, None
-        self._in_head, self._head_size = True, 0
+        # The next head begins with its first byte: until then the connection is idle, and nobody is slow.
+        self._in_head, self._head_size = False, 0
         if exchange is not None:
             exchange.body_ended()
 

@@ -11,7 +11,8 @@ ORDER = {"customer": "ada@example.com", "items": [{"product": 1, "quantity": 2}]
 
 def test_home_shows_the_version(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TES_VERSION", "1.2.3")
-    assert service.get("/").json()["version"] == "1.2.3"
+    answer = service.get("/")
+    assert (answer.json()["version"], answer.headers["X-Release"]) == ("1.2.3", "1.2.3")
 
 
 def test_healthy_with_a_database_that_is_up_to_date(service: TestClient) -> None:
