@@ -96,6 +96,12 @@ def _runs(given: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(given: argparse.Namespace) -> int:
+    from cli.audit import audit
+
+    return audit(given)
+
+
 def _memory(name: str) -> Verb:
     def verb(given: argparse.Namespace) -> int:
         from cli import memory
@@ -195,6 +201,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--limit", type=number(1, 500), default=20, help="how many, 500 at most (default: 20)")
     one = add("show", "Show one run.", "tes show 3f2a", _show)
     one.add_argument("run", help="the run's id, or how it begins")
+
+    one = add("audit", "List who did what to which environment, and why.", "tes audit -e production --since 2d", _audit)
+    one.add_argument("--service", help="of this service only")
+    one.add_argument("--environment", "-e", help="to this environment only")
+    one.add_argument("--since", metavar="DURATION", help="no further back than this, e.g. 30m, 12h or 2d")
+    one.add_argument("--limit", type=number(1, 500), default=50, help="how many, 500 at most (default: 50)")
 
     def of_cases(one: argparse.ArgumentParser) -> None:
         one.add_argument("--suite", help="of this suite only")
