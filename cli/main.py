@@ -84,9 +84,9 @@ def _setup(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from cli.runtime_verbs import status
+    from cli.status import status
 
-    return status(given.json)
+    return status(given)
 
 
 def _runs(given: argparse.Namespace) -> int:
@@ -168,7 +168,13 @@ def parser() -> argparse.ArgumentParser:
             _setup,
         )
     )
-    add("status", "Say what runs, and which release each environment serves.", "tes status --json", _status)
+    one = add("status", "Say what runs, and where each environment stands.", "tes status --json", _status)
+    one.add_argument(
+        "project",
+        nargs="?",
+        default=".",
+        help="whose environments to look at on other platforms than local (default: here)",
+    )
 
     one = add(
         "release",
