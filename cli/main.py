@@ -84,9 +84,9 @@ def _setup(given: argparse.Namespace) -> int:
 
 
 def _status(given: argparse.Namespace) -> int:
-    from cli.runtime_verbs import status
+    from cli.status import status
 
-    return status(given.json)
+    return status(given)
 
 
 def _runs(given: argparse.Namespace) -> int:
@@ -94,6 +94,12 @@ def _runs(given: argparse.Namespace) -> int:
 
     runs(given.name, given.environment, given.limit, given.json)
     return 0
+
+
+def _audit(given: argparse.Namespace) -> int:
+    from cli.audit import audit
+
+    return audit(given)
 
 
 def _memory(name: str) -> Verb:
@@ -162,7 +168,13 @@ def parser() -> argparse.ArgumentParser:
             _setup,
         )
     )
-    add("status", "Say what runs, and which release each environment serves.", "tes status --json", _status)
+    one = add("status", "Say what runs, and where each environment stands.", "tes status --json", _status)
+    one.add_argument(
+        "project",
+        nargs="?",
+        default=".",
+        help="whose environments to look at on other platforms than local (default: here)",
+    )
 
     one = add(
         "release",
@@ -195,6 +207,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--limit", type=number(1, 500), default=20, help="how many, 500 at most (default: 20)")
     one = add("show", "Show one run.", "tes show 3f2a", _show)
     one.add_argument("run", help="the run's id, or how it begins")
+
+    one = add("audit", "List who did what to which environment, and why.", "tes audit -e production --since 2d", _audit)
+    one.add_argument("--service", help="of this service only")
+    one.add_argument("--environment", "-e", help="to this environment only")
+    one.add_argument("--since", metavar="DURATION", help="no further back than this, e.g. 30m, 12h or 2d")
+    one.add_argument("--limit", type=number(1, 500), default=50, help="how many, 500 at most (default: 50)")
 
     def of_cases(one: argparse.ArgumentParser) -> None:
         one.add_argument("--suite", help="of this suite only")

@@ -31,7 +31,7 @@ def runs(project: str | None, environment: str | None, limit: int, as_json: bool
     elif rows:
         for one in rows:
             one["id"], one["opened"] = one["id"][:8], one["opened"].strftime("%Y-%m-%d %H:%M:%S")
-        _table(rows, ("id", "kind", "project", "environment", "state", "outcome", "opened", "actor"))
+        table(rows, ("id", "kind", "project", "environment", "state", "outcome", "opened", "actor"))
     else:
         print("no runs yet; `tes release` makes one")
 
@@ -61,20 +61,21 @@ def show(run_id: str, as_json: bool) -> None:
     print(f"{row.kind} {row.project} {row.environment or ''} {row.outcome or row.state} {row.id}")
     for stage in stages:
         stage["reasons"] = "; ".join(stage["verdict"]["reasons"])
-    _table(stages, ("name", "outcome", "reasons"))
+    table(stages, ("name", "outcome", "reasons"))
     if bad:
-        _table(bad, ("file", "classname", "name", "status", "message"))
+        table(bad, ("file", "classname", "name", "status", "message"))
     if seen:
-        _table(seen, ("severity", "rule", "path", "line", "message"))
+        table(seen, ("severity", "rule", "path", "line", "message"))
 
 
-def _table(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
+def table(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> None:
+    """Prints these columns of rows, as wide as the terminal."""
+    drawn = Table(box=None, padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column.replace("_", " "), header_style="dim", overflow="fold")
+        drawn.add_column(column.replace("_", " "), header_style="dim", overflow="fold")
     for row in rows:
-        table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+        drawn.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(drawn)
 
 
 def _dump(value: Any) -> None:

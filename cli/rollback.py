@@ -58,7 +58,7 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
     from tasks.lease import held
     from tasks.rollback import roll_back
     from tasks.rollout import HISTORY, PAGE
-    from tasks.run import actor, holder
+    from tasks.run import holder
 
     began = time.time()
     run = os.urandom(16).hex()
@@ -81,7 +81,7 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
     if checked is not None:
         stages.append(Stage(name="verify", verdict=checked, seconds=baked))
     decision = weigh(stages, Policy())
-    unrecorded = await _record(actor(), over)
+    unrecorded = await _record(over)
     return Report(
         run=run,
         kind="rollback",
@@ -97,15 +97,15 @@ async def _rollback(target: Target, place: EnvironmentSpec, to: str | None) -> R
     )
 
 
-async def _record(who: str, over: Rollout) -> tuple[str, ...]:
+async def _record(over: Rollout) -> tuple[str, ...]:
     """Writes the rollback down; where the records are out of reach it stays in the environment's own notebook, and that
     is said: nothing may stand between on-call and the old release."""
     from tasks import recording
+    from tasks.diary_page import waiting
 
     try:
         await recording.release(over.release, over.target.environment)
         await recording.rollout(over)
-        await recording.audit(who, "rollback", str(over.target), version=over.release.version, left=over.stable)
     except (Unavailable, TesError) as error:
-        return (f"not in the records: {error.message}",)
-    return ()
+        return (f"not in the records: {error.message}", *waiting())
+    return waiting()

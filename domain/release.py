@@ -67,6 +67,6 @@ def compose(spec: Spec, place: EnvironmentSpec, source: Source, artifact: Artifa
         drain=how.drain,
         warm=place.warm,
     )
-    rest = draft.model_dump_json(exclude={"artifact": {"location", "environment", "created"}})
+    rest = draft.model_dump_json(exclude={"artifact": {"location", "environment", "created", "built"}})
     suffix = hashlib.sha256(rest.encode()).hexdigest()[:6]
     return draft.model_copy(update={"version": f"{version or source.version}.{suffix}"})

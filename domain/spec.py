@@ -21,6 +21,11 @@ from domain.verdict import Value
 SHIPPED_SCANNERS = ("bandit", "detect_secrets", "pip_audit", "trivy")
 
 
+# host/name, as a registry takes it: no tag, no digest, no scheme; a host is told by its dot, its port, or localhost.
+_HOST = r"(?:localhost(?::[0-9]{1,5})?|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::[0-9]{1,5})?|[A-Za-z0-9-]+:[0-9]{1,5})"
+_REPOSITORY = rf"^{_HOST}(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$"
+
+
 class Build(Value):
     """How a revision becomes an artifact."""
 
@@ -36,7 +41,16 @@ class Build(Value):
     dockerfile: str = Field("Dockerfile", description="for builder docker, from the project's root")
     build_args: dict[str, str] = Field(default_factory=dict, description="for builder docker: `ARG` values")
     platforms: tuple[str, ...] = Field((), description="for builder docker: `linux/amd64`, `linux/arm64`")
-    timeout: Timeout = Field(900.0, description="of the whole build")
+    registry: Annotated[str, Field(pattern=_REPOSITORY)] | None = Field(
+        None,
+        description="`host/name` that images are pushed to, after the scan and before the deployment; platforms are "
+        "then given `host/name@sha256:...`. Left out: the image stays on the engine that built it",
+    )
+    registry_username: str | None = Field(None, description="with `registry_password`; left out: Docker's own login")
+    registry_password: SecretRef | None = Field(
+        None, description="by reference: `env:NAME`, `file:/path`, `block:NAME`; left out: Docker's own login"
+    )
+    timeout: Timeout = Field(900.0, description="of the whole build, and of a push")
 
 
 class Waived(Value):

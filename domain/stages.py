@@ -6,7 +6,7 @@ from __future__ import annotations
 STAGES = ("build", "scan", "tests", "load", "deploy", "verify")
 
 # Gates that are part of another one's stage.
-_WITHIN = {"coverage": "tests"}
+_WITHIN = {"coverage": "tests", "push": "build"}
 
 
 def stage_of(name: str) -> str:

@@ -37,4 +37,12 @@ class Artifact(Value):
     lock_digest: str | None = None
     size: int = 0
     builder: str = ""
+    built: str | None = Field(
+        None, description="of an image that a registry has: the image's id, under which it was built"
+    )
     created: float = Field(0.0, description="seconds since the epoch; not part of the digest")
+
+    @property
+    def content(self) -> str:
+        """What was built: a registry gives the same image a digest of its own."""
+        return self.built or self.digest

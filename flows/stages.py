@@ -13,6 +13,7 @@ from tasks.deploy import roll_out
 from tasks.execution import no_tests, tests
 from tasks.load import load
 from tasks.prepare import accepted
+from tasks.push import goes_to_a_registry, push
 from tasks.scan import no_scan, scan
 from tasks.source import source
 
@@ -48,8 +49,20 @@ async def loaded(course: Course, files: Source, artifact: Artifact) -> None:
         course.heard([await load(course.run, files, artifact)])
 
 
+async def _pushed(course: Course, artifact: Artifact) -> Artifact:
+    """The artifact as the registry knows it, where tes.yaml names one."""
+    if not goes_to_a_registry(course.run, artifact):
+        return artifact
+    stage = await push(course.run, artifact)
+    course.heard([stage])
+    return Artifact.model_validate(stage.payload["artifact"]) if stage.verdict.passed else artifact
+
+
 async def rolled_out(course: Course, files: Source, artifact: Artifact) -> None:
-    """Approval where the environment asks for it, then deploy and verify."""
+    """To the registry, then approval where the environment asks for it, then deploy and verify."""
+    artifact = await _pushed(course, artifact)
+    if not course.goes_on:
+        return
     course.heard(await approval(course.run, course.stages))
     if not course.goes_on:
         return

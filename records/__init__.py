@@ -18,7 +18,7 @@ from records.read.trend import Point, Slow, slowest, trend
 from records.schema import migrate
 from records.session import ping
 from records.write.attempt import record_attempts
-from records.write.audit import audit
+from records.write.audit import Deed, audit, audit_all
 from records.write.finding import record_findings
 from records.write.load import record_load
 from records.write.proof import record_proof
@@ -32,6 +32,7 @@ from records.write.stage import invalidate, record_stage
 __all__ = [
     "CaseResult",
     "Chain",
+    "Deed",
     "Failing",
     "Held",
     "Known",
@@ -43,6 +44,7 @@ __all__ = [
     "abandoned",
     "attempts",
     "audit",
+    "audit_all",
     "audit_entries",
     "cases",
     "close",

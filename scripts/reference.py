@@ -15,6 +15,7 @@ from cli.main import parser  # noqa: E402
 from cli.testing.summary import FIELDS  # noqa: E402
 from domain.report import Report, Stage  # noqa: E402
 from domain.schema import schema, tables  # noqa: E402
+from domain.standing import Held, Share, Standing, Told, UnderWay  # noqa: E402
 
 SCHEMA = ROOT / "docs" / "reference" / "tes.schema.json"
 PAGE = ROOT / "docs" / "reference" / "tes-yaml.md"
@@ -57,6 +58,19 @@ JSON = """
 {test}
 `release`, `build`, `scan`, `load`, `deploy`, `rollback`, `drift` and `test --ref` print a report:
 """
+MODELS = (
+    (Report, ""),
+    (Stage, "\nEach of `stages`:\n"),
+    (
+        Standing,
+        "\n`status` prints `runtime` (its parts; null when it is not running), `problem` (why tes.yaml cannot be used) "
+        "and `environments`. It ends\nwith 2 where a platform could not be asked, and shows the rest. Each of them:\n",
+    ),
+    (Share, "\nEach of `releases`:\n"),
+    (Held, "\n`lease`:\n"),
+    (UnderWay, "\n`rollout`:\n"),
+    (Told, "\n`verdict` and `drift`:\n"),
+)
 
 
 def cli_text() -> str:
@@ -71,7 +85,7 @@ def cli_text() -> str:
             pages.append("\n| argument | means |\n|---|---|\n" + "".join(rows))
     fields = "".join(f"| `{key}` | {about} |\n" for key, about in FIELDS.items())
     pages.append(JSON.format(test=f"| field | holds |\n|---|---|\n{fields}"))
-    for model, title in ((Report, ""), (Stage, "\nEach of `stages`:\n")):
+    for model, title in MODELS:
         rows = [f"| `{key}` | {field.description or ''} |\n" for key, field in model.model_fields.items()]
         pages.append(f"{title}\n| field | holds |\n|---|---|\n" + "".join(rows))
     return "".join(pages)

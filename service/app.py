@@ -11,7 +11,7 @@ import records
 from service import docs, problems
 from service.headers import SecurityHeaders
 from service.problems import Problem
-from service.routes import health, memory, projects, releases, rollouts, runs
+from service.routes import audit, health, memory, projects, releases, rollouts, runs
 
 API = "/api/v1"
 
@@ -37,7 +37,7 @@ def create_app() -> FastAPI:
     docs.install(app)
     app.include_router(health.router)
     api = APIRouter(prefix=API)
-    for routes in (runs, releases, rollouts, projects, memory):
+    for routes in (runs, releases, rollouts, audit, projects, memory):
         api.include_router(routes.router)
     app.include_router(api)
     _describe_problems(app)

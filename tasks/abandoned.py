@@ -14,6 +14,7 @@ from domain.errors import TesError
 from domain.place import Lease, Target
 from domain.spec import EnvironmentSpec
 from tasks import recording
+from tasks.diary import note
 from tasks.lease import TTL
 from tasks.run import Run
 
@@ -67,6 +68,8 @@ async def _free(platform: HostsServices, target: Target, ended: Sequence[str]) -
     lease = (await platform.inspect(target)).lease
     if lease is not None and _of(lease, ended):
         await platform.give_back(lease)
+        why = "the process that held it is gone"
+        await note(target, platform, "lease.given_back", holder=lease.holder, token=lease.token, why=why)
 
 
 async def _sweep(platform: HostsServices, target: Target, holder: str, ended: Sequence[str]) -> None:
@@ -74,3 +77,4 @@ async def _sweep(platform: HostsServices, target: Target, holder: str, ended: Se
     if held is None or _of(held, ended):
         lease = await platform.acquire(target, held.holder if held else holder, TTL)
         await remove(platform, lease)
+        await note(target, platform, "preview.removed", token=lease.token, why="the run that made it is gone")

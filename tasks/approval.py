@@ -54,9 +54,17 @@ async def approval(run: Run, stages: Sequence[Stage]) -> list[Stage]:
         verdict, answer = silent(GATE, "there is nobody to ask outside of a Prefect run"), None
     stage = Stage(name=GATE, verdict=verdict, seconds=time.time() - began)
     stage = await finish(run, stage, digest(GATE, {"run": run.id}), began)
-    said = answer.model_dump() if answer else {}
+    said = answer.model_dump() if answer else {"why": "; ".join(verdict.reasons)}
     target = f"{run.project} in {run.environment}"
-    await recording.audit(run.actor, f"approval.{verdict.outcome}", target, run=run.id, version=run.version, **said)
+    await recording.audit(
+        run.actor,
+        f"approval.{verdict.outcome}",
+        target,
+        run=run.id,
+        version=run.version,
+        platform=run.place.platform,
+        **said,
+    )
     return [stage]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform as machine
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from domain.errors import CapabilityError
 from domain.report import Stage
 from domain.supply import Artifact, Source
 from domain.verdict import Outcome, Verdict
+from tasks import recording
 from tasks.bundle import build_bundle
 from tasks.kinds import derive
 from tasks.run import Run
@@ -33,11 +34,21 @@ def builder_for(asked: str, kinds: Sequence[str]) -> str:
     return asked
 
 
-def _is_there(payload: dict[str, Any]) -> bool:
-    artifact = Artifact.model_validate(payload["artifact"])
-    if artifact.kind == "image":
-        return False  # the engine may have dropped it; its own layer cache makes a repetition cheap
-    return Path(artifact.location).exists() and (artifact.environment is None or Path(artifact.environment).exists())
+async def _what_is_there(builder: str) -> Callable[[Artifact], bool]:
+    """Says whether an artifact can still be had: a bundle's files, an image of this engine, or a registry's."""
+    images = frozenset[str]()
+    if MADE_BY[builder] == "image":
+        from tasks.image import present  # most runs never need it
+
+        images = await present()
+
+    def there(artifact: Artifact) -> bool:
+        if artifact.kind == "image":
+            return "@" in artifact.location or artifact.digest in images
+        environment = artifact.environment
+        return Path(artifact.location).exists() and (environment is None or Path(environment).exists())
+
+    return there
 
 
 async def _make(builder: str, source: Source, run: Run) -> Artifact:
@@ -48,24 +59,54 @@ async def _make(builder: str, source: Source, run: Run) -> Artifact:
     return await build_image(source, run.spec, run.store)
 
 
+def _told(artifact: Artifact, more: str) -> Verdict:
+    told = f"{artifact.kind} {artifact.digest[:19]}, {artifact.size / 1e6:.1f} MB {more}"
+    return Verdict(gate="build", outcome=Outcome.PASS, reasons=(told,), metrics={"bytes": artifact.size})
+
+
+def _another(version: str, where: str, released: Artifact, artifact: Artifact) -> Verdict:
+    why = (
+        f"{version} was released to {where} as {released.content}, and what was built here is {artifact.content}: a "
+        f"version is one artifact; `tes deploy --version {version}` without --ref moves the released one, or name "
+        "another version"
+    )
+    return Verdict(gate="build", outcome=Outcome.FAIL, reasons=(why,))
+
+
 @derive("build")
 async def build(run: Run, source: Source, kinds: Sequence[str] = ("bundle", "image")) -> Stage:
-    """Builds what the platform takes (`kinds`); payload `artifact`."""
+    """Builds what the platform takes (`kinds`); payload `artifact`.
+
+    A version that was promoted somewhere is that artifact: a deployment of it moves the same digest and builds nothing,
+    and a build that comes to another one is a FAIL.
+    """
     how = run.spec.build
     builder = builder_for(how.builder, kinds)
+    there = await _what_is_there(builder)
+    known = await recording.promoted_as(run.project, run.version) if run.version and run.environment else None
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
+        if known is not None and run.kind == "deploy" and run.ref is None and there(known[1].artifact):
+            if (same := known[1].artifact).kind not in kinds:
+                why = f"{run.version} is a {same.kind}, and the platform takes {', '.join(kinds)}"
+                return Verdict(gate="build", outcome=Outcome.FAIL, reasons=(why,)), {}
+            verdict = _told(same, f"as released to {known[0]}; nothing was built")
+            return verdict.model_copy(update={"reused": True}), {"artifact": same.model_dump(mode="json")}
         artifact = await _make(builder, source, run)
-        told = f"{artifact.kind} {artifact.digest[:19]}, {artifact.size / 1e6:.1f} MB from {source.files} files"
-        verdict = Verdict(
-            gate="build", outcome=Outcome.PASS, reasons=(told,), metrics={"bytes": artifact.size, "files": source.files}
-        )
-        return verdict, {"artifact": artifact.model_dump(mode="json")}
+        if known is not None and known[1].artifact.content != artifact.content:
+            return _another(str(run.version), known[0], known[1].artifact, artifact), {}
+        verdict = _told(artifact, f"from {source.files} files")
+        metrics = {**verdict.metrics, "files": source.files}
+        return verdict.model_copy(update={"metrics": metrics}), {"artifact": artifact.model_dump(mode="json")}
+
+    def fits(payload: dict[str, Any]) -> bool:
+        artifact = Artifact.model_validate(payload["artifact"])
+        return there(artifact) and (known is None or known[1].artifact.content == artifact.content)
 
     inputs = {
         "source": source.digest,
-        "build": how.model_dump(mode="json"),
+        "build": how.model_dump(mode="json", exclude={"registry", "registry_username", "registry_password"}),
         "builder": builder,
         "python": [how.python or sys.version, machine.machine(), sys.platform],
     }
-    return await perform(run, "build", inputs, work, still_there=_is_there)
+    return await perform(run, "build", inputs, work, still_there=fits)

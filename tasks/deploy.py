@@ -22,6 +22,7 @@ from domain.spec import EnvironmentSpec
 from domain.supply import Artifact, Source
 from domain.verdict import Evidence, Outcome, Value, Verdict, worst
 from tasks import progress, recording
+from tasks.diary_page import waiting
 from tasks.kinds import act, observe
 from tasks.lease import held
 from tasks.proof import Watch, added, watched
@@ -198,7 +199,8 @@ async def roll(
     place: EnvironmentSpec,
     watch: Watch | None = None,
 ) -> tuple[Rollout, list[Said]]:
-    """Carries a rollout out, step by step into the records and the audit log; `watch` hears of each step."""
+    """Carries a rollout out, step by step into the records; `watch` hears of each step. The audit log is written below,
+    in `carry_out`."""
     said: list[Said] = []
 
     async def kept(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
@@ -211,15 +213,6 @@ async def roll(
     take = watch.step(as_task) if watch else as_task
     over = await carry_out(platform, lease, rollout, place, take=take, kept=watch.kept(kept) if watch else kept)
     await recording.rollout(over)
-    await recording.audit(
-        run.actor,
-        f"rollout.{over.status}",
-        str(lease.target),
-        version=over.release.version,
-        stable=over.stable,
-        strategy=over.strategy,
-        reason=over.reason,
-    )
     return over, said
 
 
@@ -272,6 +265,7 @@ async def placed(
     baked: float,
 ) -> Placed:
     """Finishes the stages deploy and verify, and looks where the environment stands now."""
+    deploy = deploy.model_copy(update={"reasons": (*deploy.reasons, *await asyncio.to_thread(waiting))})
     key = digest("deploy", {"target": str(target), "version": version})
     took = time.time() - began - baked
     steps = run.folder / "deploy" / STEPS

@@ -15,6 +15,7 @@ from domain.report import Stage, silent
 from domain.rollout import Rollout, abort
 from domain.verdict import Outcome, Value, Verdict
 from tasks import progress, recording
+from tasks.diary import current
 from tasks.deploy import new_rollout, roll, sentence
 from tasks.kinds import act, observe
 from tasks.lease import held
@@ -64,6 +65,8 @@ async def converged(run: Run, before: Looked) -> Looked:
         platform, target = await _place(run)
         async with held(platform, target, run.holder, say=lambda text: progress.working(drift.GATE, text)) as lease:
             done = await converge(run, platform, lease)
+            if (diary := current()) is not None:
+                diary.say("drift.converged", run=run.id, why="; ".join((*done, *before.stage.verdict.reasons)))
             verdict, state = await look(platform, target, lease)
     except (PlatformError, LockHeld) as error:
         verdict, state, done = silent(drift.GATE, f"not converged: {error.message}"), None, ()
@@ -123,6 +126,8 @@ async def _removed(platform: HostsServices, lease: Lease, wanted: str) -> list[s
     gone = [version for version in drift.odd(state, pages) if not _weight(state, version)]
     for version in gone:
         await platform.retire(lease, version)
+        if (diary := current()) is not None:
+            diary.say("release.retired", version=version, why="nobody released it, or no longer needs it")
     return gone
 
 
@@ -140,7 +145,14 @@ async def _said(run: Run, verdict: Verdict, state: ServiceState | None, began: f
     target = f"{run.project} in {run.environment}"
     stage = Stage(name=drift.GATE, verdict=verdict, seconds=time.time() - began)
     stage = await finish(run, stage, digest(drift.GATE, {"target": target, "began": began}), began)
-    await recording.audit(run.actor, f"drift.{verdict.outcome}", target, reasons=list(verdict.reasons))
+    await recording.audit(
+        run.actor,
+        f"drift.{verdict.outcome}",
+        target,
+        reasons=list(verdict.reasons),
+        platform=run.place.platform,
+        run=run.id,
+    )
     if state is None:
         return Looked(stage=stage)
     return Looked(stage=stage, version=state.stable, address=state.address, state=sentence(state.target, state))

@@ -34,6 +34,5 @@ async def go_back(run: Run, to: str | None) -> Placed:
     async with held(platform, target, run.holder, say=lambda text: progress.working("deploy", text)) as lease:
         over, said = await roll_back(platform, lease, os.urandom(8).hex(), run.place, to=to, take=as_task, kept=kept)
     await recording.rollout(over)
-    await recording.audit(run.actor, "rollback", str(target), version=over.release.version, left=over.stable)
     deploy, checked, baked = judged(over, said, time.time() - began)
     return await placed(run, platform, target, over.release.version, deploy, checked, began, baked)

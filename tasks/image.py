@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from domain.errors import CapabilityError, SpecError, ToolError
@@ -101,31 +101,98 @@ def _together(ids: dict[str, str]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-async def push(image: Artifact, repository: str, out: Path, platforms: Sequence[str] = ()) -> Artifact:
-    """Push an image to `host/path`; the artifact as the registry has it: `repository@sha256:...`.
+class Taken(Exception):
+    """The registry has another image under that tag. A value for a verdict: nothing broke."""
 
-    ToolError when the registry refuses it.
+
+async def present() -> frozenset[str]:
+    """The ids of the images that the engine has; none when no engine answers."""
+    found = await engine()
+    if found is None:
+        return frozenset()
+    with tempfile.TemporaryDirectory() as scratch:
+        return docker.parse_images(await execute(docker.ask_images(found), Path(scratch)))
+
+
+async def push_image(
+    image: Artifact,
+    repository: str,
+    out: Path,
+    platforms: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 900.0,
+) -> Artifact:
+    """Push an image to `host/path`; the artifact as the registry has it: `repository@sha256:...`. What is there
+    already is not pushed again.
+
+    Taken when the tag is another image there. ToolError when the registry refuses us, Unavailable when it cannot be
+    reached. `environment` is added to docker's: where its credentials are; `timeout` is of one image, in seconds.
     """
     found = await need_engine()
+    told = _Registry(found, repository, out, dict(environment or {}), timeout)
     base, _, version = image.location.rpartition(":")
-    several = platforms if len(platforms) > 1 else ("",)
-    pushed: list[str] = []
-    for platform in several:
-        suffix = docker.tag("x", version, platform).partition(":")[2]
-        target = f"{repository}:{suffix}"
-        await _run(docker.retag(found, f"{base}:{suffix}", target), out / "tag", f"tag {target}")
-        ran = await _run(docker.push(found, target, 900.0), out / "push", f"push {target}")
-        pushed.append(f"{repository}@{docker.parse_digest(ran)}")
-    if len(several) > 1:
-        name = f"{repository}:{version}"
-        await _run(docker.manifest(found, name, pushed), out / "manifest", f"join the platforms of {name}")
-        ran = await _run(docker.push_manifest(found, name), out / "manifest", f"push {name}")
-    digest = docker.parse_digest(ran)
-    return image.model_copy(update={"digest": digest, "location": f"{repository}@{digest}"})
+    if len(platforms) <= 1:
+        # By its id: the name may be another image's by now.
+        digest = await told.pushed(image.digest, version)
+    else:
+        parts = []
+        for platform in platforms:
+            suffix = docker.tag("x", version, platform).partition(":")[2]
+            parts.append(f"{repository}@{await told.pushed(f'{base}:{suffix}', suffix)}")
+        digest = await told.joined(version, parts)
+    return image.model_copy(update={"digest": digest, "location": f"{repository}@{digest}", "built": image.content})
+
+
+class _Registry:
+    """A repository, as docker speaks with it."""
+
+    def __init__(self, engine: Engine, repository: str, out: Path, environment: dict[str, str], timeout: float) -> None:
+        self.engine, self.repository, self.out = engine, repository, out
+        self.environment, self.timeout = environment, timeout
+
+    async def pushed(self, image: str, tag: str) -> str:
+        """The registry's digest of that image, which has that tag there now."""
+        name = f"{self.repository}:{tag}"
+        seen = await self._run(docker.inspect(self.engine, image), "look", f"find image {image}")
+        identity, _ = docker.parse_inspect(seen)
+        there = docker.parse_registry(await self._said(docker.ask_registry(self.engine, name), "ask"))
+        if there is not None and there[1] == identity:
+            return there[0]
+        if there is not None:
+            raise Taken(
+                f"{name} is another image in the registry: {there[0] or 'one of several platforms'} (image "
+                f"{there[1] or 'unknown'}), and here {identity} was built; nothing was overwritten: deploy what is there "
+                "by --version, release another revision, or remove the tag"
+            )
+        await self._run(docker.retag(self.engine, image, name), "tag", f"tag {name}")
+        return docker.parse_digest(
+            await self._run(docker.push(self.engine, name, self.timeout), "push", f"push {name}")
+        )
+
+    async def joined(self, tag: str, parts: Sequence[str]) -> str:
+        """The digest of the name that several platforms share."""
+        name = f"{self.repository}:{tag}"
+        await self._run(docker.manifest(self.engine, name, parts), "manifest", f"join the platforms of {name}")
+        ran = await self._run(docker.push_manifest(self.engine, name), "manifest", f"push {name}")
+        return docker.parse_digest(ran)
+
+    async def _said(self, command: Command, folder: str) -> Ran:
+        command = command.model_copy(update={"environment": {**command.environment, **self.environment}})
+        ran = await execute(command, self.out / folder)
+        if ran.exit_code != 0 and (error := docker.refusal(ran, self.repository.partition("/")[0])) is not None:
+            raise error
+        return ran
+
+    async def _run(self, command: Command, folder: str, what: str) -> Ran:
+        return _fine(await self._said(command, folder), command, what)
 
 
 async def _run(command: Command, out: Path, what: str) -> Ran:
-    ran = await execute(command, out)
+    return _fine(await execute(command, out), command, what)
+
+
+def _fine(ran: Ran, command: Command, what: str) -> Ran:
+    """How it went, when it went well. ToolError, if not."""
     if ran.timed_out:
         raise ToolError(
             f"docker could not {what} within {command.timeout:.0f} s: {docker.trouble(ran)}", fix="raise build.timeout"

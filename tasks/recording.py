@@ -20,6 +20,7 @@ from domain.rollout import Action, Rollout
 from domain.trend import TrendPoint
 from domain.verdict import Outcome, Verdict
 from records.read.case import durations as find_durations
+from records.read.release import promoted_as as find_promoted_as
 from records.read.release import promoted_last as find_promoted_last
 from records.read.run import abandoned as find_abandoned
 from records.read.stage import reusable as find_reusable
@@ -131,6 +132,11 @@ async def rollout_step(rollout: Rollout, action: Action, verdict: Verdict, began
 async def proof(rollout_id: str, given: Proof) -> None:
     """What clients saw of a rollout."""
     await asyncio.to_thread(record_proof, rollout_id, given)
+
+
+async def promoted_as(service: str, version: str) -> tuple[str, Release] | None:
+    """The release of that name that was promoted last, and where."""
+    return await asyncio.to_thread(find_promoted_as, service, version)
 
 
 async def promoted_last(target: Target) -> str | None:

@@ -15,6 +15,7 @@ from domain.place import Lease, Release, ServiceState, Target
 from domain.rollout import Action, Rollout, Status, Verb, abort
 from domain.spec import EnvironmentSpec
 from domain.verdict import Verdict
+from tasks import diary
 from tasks.rollout import HISTORY, Kept, Said, Step, carry_out, step, unfinished
 
 LOOK_AFTER = 1.0
@@ -82,6 +83,29 @@ async def roll_back(
         if kept is not None:
             await kept(now, action, verdict, began)
 
+    try:
+        over = await _gone_back(platform, lease, rollout_id, place, to, take, keep)
+    except SpecError as refused:
+        _tell("rollback.refused", to=to, why=refused.message)
+        raise
+    _tell("rollback", rollout=over.id, version=over.release.version, left=over.stable, outcome=str(over.status))
+    return over, said
+
+
+def _tell(action: str, **detail: object) -> None:
+    if (found := diary.current()) is not None:
+        found.say(action, **detail)
+
+
+async def _gone_back(
+    platform: HostsServices,
+    lease: Lease,
+    rollout_id: str,
+    place: EnvironmentSpec,
+    to: str | None,
+    take: Step,
+    keep: Kept,
+) -> Rollout:
     left = await unfinished(platform, lease)
     if left is not None and left.promoted and left.frozen:
         found = freeze.Barrier(migration=left.frozen, version=left.release.version)
@@ -91,7 +115,7 @@ async def roll_back(
         if to is None or over.status is Status.HALTED:
             if over.status is Status.ABORTED:
                 await _look_at_stable(platform, lease, over, place, take, keep)
-            return over, said
+            return over
     state = await platform.inspect(lease.target)
     release = await wanted(platform, lease.target, state, to)
     rollout = Rollout(
@@ -103,4 +127,4 @@ async def roll_back(
         plan=WAY_BACK,
         started=time.time(),
     )
-    return await carry_out(platform, lease, rollout, place, take=take, kept=keep), said
+    return await carry_out(platform, lease, rollout, place, take=take, kept=keep)

@@ -16,10 +16,10 @@ from blocks.platforms.protocol import HostsServices, RunsJobs, SplitsTraffic
 from domain import history
 from domain.errors import CapabilityError, PlatformError, TesError, Unavailable
 from domain.place import Job, Lease
-from domain.rollout import Action, Rollout, Verb, abort, advance
+from domain.rollout import Action, Rollout, Status, Verb, abort, advance
 from domain.spec import EnvironmentSpec
 from domain.verdict import Outcome, Verdict
-from tasks import progress
+from tasks import diary, progress
 from tasks.verify import verify
 
 TRIES, PAUSE = 4, 0.2
@@ -154,6 +154,7 @@ async def carry_out(
     notebook that cannot be written), it goes back to stable first: nobody is left watching a half-shifted environment.
     """
     rollout = rollout.model_copy(update={"token": lease.token})
+    written = _Written(rollout)
     try:
         await _write_down(platform, lease, rollout)
         while (action := rollout.action) is not None:
@@ -163,12 +164,35 @@ async def carry_out(
             before, rollout = rollout, await _after(platform, lease, rollout, verdict)
             if verdict.passed:
                 await _note(platform, lease, before, action)
+            written.step(before, action, verdict)
             await _write_down(platform, lease, rollout)
             await _told(kept, before, action, verdict, began)
     except BaseException as error:
-        await _back(platform, lease, abort(rollout, _why(error)), place, kept)
+        await _back(platform, lease, abort(rollout, _why(error)), place, kept, written)
         raise
+    written.end(rollout)
     return rollout
+
+
+class _Written:
+    """A rollout in the audit log: how it began, each step, how it ended."""
+
+    def __init__(self, rollout: Rollout) -> None:
+        self._diary = diary.current()
+        if self._diary is not None:
+            fresh = rollout.cursor == 0 and rollout.status is Status.PROGRESSING
+            self._diary.rollout("begun" if fresh else "taken_up", rollout)
+
+    def step(self, rollout: Rollout, action: Action, verdict: Verdict) -> None:
+        if self._diary is None:
+            return
+        self._diary.step(rollout, action, verdict)
+        if action.verb is Verb.PROMOTE and verdict.passed and rollout.frozen:
+            self._diary.rollout("frozen", rollout)
+
+    def end(self, rollout: Rollout) -> None:
+        if self._diary is not None:
+            self._diary.rollout(rollout.status, rollout)
 
 
 def _why(error: BaseException) -> str:
@@ -196,7 +220,9 @@ async def _told(kept: Kept, rollout: Rollout, action: Action, verdict: Verdict, 
         log.warning("step %s of rollout %s is not in the records: %s", action, rollout.id, error.message)
 
 
-async def _back(platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec, kept: Kept) -> None:
+async def _back(
+    platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec, kept: Kept, written: _Written
+) -> None:
     """To stable, bare: there may be nobody left to run tasks. One that is over is only written down."""
     await _as_far_as_it_goes(_write_down(platform, lease, rollout), lease)
     while (action := rollout.action) is not None:
@@ -205,8 +231,10 @@ async def _back(platform: HostsServices, lease: Lease, rollout: Rollout, place: 
         before, rollout = rollout, advance(rollout, verdict)
         if verdict.passed:
             await _as_far_as_it_goes(_note(platform, lease, before, action), lease)
+        written.step(before, action, verdict)
         await _as_far_as_it_goes(_write_down(platform, lease, rollout), lease)
         await _told(kept, before, action, verdict, began)
+    written.end(rollout)
 
 
 async def _as_far_as_it_goes(writing: Awaitable[None], lease: Lease) -> None:

@@ -129,6 +129,7 @@ COMPONENTS: dict[str, Probe] = {
     "chromium": _on_path("chromium", "chromium-browser", "google-chrome", fix="apt-get install chromium"),
     "detect-secrets": _module("detect_secrets"),
     "docker": _docker,
+    "docker-registry": _on_path("docker-registry", fix="apt-get install docker-registry"),
     "docker-worker": _module("prefect_docker"),
     "ecs-worker": _module("prefect_aws"),
     "go": _on_path("go", fix="apt-get install golang-go"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import col, select
 
+from domain.place import Target
 from records.read.page import Page, bounded, cut
 from records.session import reading
 from records.tables import AuditEntryRow
@@ -55,11 +57,29 @@ def _misfit(entry: AuditEntryRow, number: int, head: str) -> str:
     return "" if entry.digest() == entry.hash else f"entry {number} is not what was written"
 
 
-def audit_entries(limit: int = 50, *, after: int | None = None) -> Page[AuditEntryRow]:
-    """The audit log, the newest first; entries before number `after`."""
+def audit_entries(
+    limit: int = 50,
+    *,
+    after: int | None = None,
+    service: str | None = None,
+    environment: str | None = None,
+    since: datetime | None = None,
+) -> Page[AuditEntryRow]:
+    """The audit log, the newest first; entries before number `after`. `service` and `environment` leave only what was
+    done there, `since` what was done at that time or later."""
     limit = bounded(limit)
     query = select(AuditEntryRow).order_by(col(AuditEntryRow.id).desc()).limit(limit + 1)
     if after is not None:
         query = query.where(AuditEntryRow.id < after)
+    # The subject of whatever is done to a target is its name; a service's own name holds no space.
+    subject = col(AuditEntryRow.subject)
+    if service is not None and environment is not None:
+        query = query.where(subject == str(Target(service=service, environment=environment)))
+    elif service is not None:
+        query = query.where(subject.startswith(f"{service} in ", autoescape=True))
+    elif environment is not None:
+        query = query.where(subject.endswith(f" in {environment}", autoescape=True))
+    if since is not None:
+        query = query.where(AuditEntryRow.at >= since)
     with reading() as session:
         return cut(session.exec(query).all(), limit, "id")

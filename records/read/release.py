@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import or_
 from sqlmodel import col, select
 
+from domain.place import Release
 from domain.proof import Proof
-from domain.rollout import Status
+from domain.rollout import Rollout, Status
 from records.read.page import Page, bounded, cut, older
 from records.session import reading
 from records.tables import ProofRow, ReleaseRow, RolloutRow, RolloutStepRow
@@ -80,6 +82,20 @@ def proof(rollout_id: str) -> Proof | None:
     with reading() as session:
         found = session.get(ProofRow, rollout_id)
         return None if found is None else Proof.model_validate(found.proof)
+
+
+def promoted_as(service: str, name: str) -> tuple[str, Release] | None:
+    """The release of that version (`v1.2.0.3fa9c1`), or of that name (`v1.2.0`), that was the last to be promoted, and
+    in which environment; None when none was."""
+    version = col(RolloutRow.version)
+    query = select(RolloutRow).where(RolloutRow.service == service, RolloutRow.status == Status.PROMOTED.value)
+    query = query.where(or_(version == name, version.startswith(f"{name}.", autoescape=True)))
+    query = query.where(col(RolloutRow.strategy).not_in(("rollback", "converge")))
+    with reading() as session:
+        for row in session.exec(query.order_by(col(RolloutRow.started).desc())):
+            if name in (row.version, row.version.rpartition(".")[0]):
+                return row.environment, Rollout.model_validate(row.rollout).release
+    return None
 
 
 def promoted_last(service: str, environment: str) -> str | None:

@@ -211,3 +211,18 @@ async def test_a_bug_shows_no_inside(api: httpx.AsyncClient, monkeypatch: pytest
     answer = await api.get("/api/v1/projects")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "the inside" not in answer.text and answer.json()["title"] == "Internal Server Error"
+
+
+async def test_the_audit_log_is_read_in_pages_and_by_place_and_cannot_be_written(api: httpx.AsyncClient) -> None:
+    for number in range(3):
+        records.audit(
+            "eve", "rollout.shift", f"checkout in {'staging' if number else 'production'}", {"weight": number}
+        )
+    first = await _get(api, "/api/v1/audit", limit=2)
+    assert [one["detail"]["weight"] for one in first["items"]] == [2, 1] and first["next"] == "2"
+    (last,) = (await _get(api, "/api/v1/audit", after=first["next"]))["items"]
+    assert (last["actor"], last["action"], last["subject"]) == ("eve", "rollout.shift", "checkout in production")
+    assert (await _get(api, "/api/v1/audit", service="checkout", environment="production"))["items"] == [last]
+    assert (await _get(api, "/api/v1/audit", since="2999-01-01T00:00:00Z"))["items"] == []
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert (await api.request(method, "/api/v1/audit")).status_code == 405

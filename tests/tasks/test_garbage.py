@@ -52,8 +52,9 @@ async def test_what_nobody_needs_is_removed_and_in_the_audit_log(platform: Memor
     verdict, (piece,) = await collect(["memory"], "a test", plan=False)
     assert verdict.outcome is Outcome.PASS and (piece.version, piece.done) == ("v3", True)
     assert await versions(platform) == {"v1", "v2"} and (await platform.inspect(TARGET)).lease is None
-    (entry,) = records.audit_entries().items
+    given_back, entry, taken = records.audit_entries().items
     assert (entry.action, entry.subject) == ("gc", str(TARGET))
+    assert (taken.action, given_back.action) == ("lease.taken", "lease.given_back")
     assert (await collect(["memory"], "a test", plan=False))[1] == []
 
 

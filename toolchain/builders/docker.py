@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from domain.errors import ReportError
+from domain.errors import ReportError, ToolError, Unavailable
 from domain.supply import Source
 from domain.verdict import Value
 from toolchain.command import Command, Ran
@@ -159,12 +159,88 @@ def push(engine: Engine, name: str, timeout: float) -> Command:
 
 def manifest(engine: Engine, name: str, parts: Sequence[str]) -> Command:
     """Make one name for the images of several platforms, which must have been pushed."""
-    return Command(argv=(engine.client, "manifest", "create", "--amend", name, *parts), timeout=120.0)
+    return Command(argv=(engine.client, "manifest", "create", *_plain(name), "--amend", name, *parts), timeout=120.0)
 
 
 def push_manifest(engine: Engine, name: str) -> Command:
     """Push the name of several platforms, and forget it here."""
-    return Command(argv=(engine.client, "manifest", "push", "--purge", name), timeout=300.0)
+    return Command(argv=(engine.client, "manifest", "push", *_plain(name), "--purge", name), timeout=300.0)
+
+
+def ask_registry(engine: Engine, name: str) -> Command:
+    """What a registry has under a name."""
+    return Command(argv=(engine.client, "manifest", "inspect", *_plain(name), "--verbose", name), timeout=60.0)
+
+
+def _plain(name: str) -> tuple[str, ...]:
+    # The engine speaks plain HTTP with a registry on this machine; the client's own manifest commands are to be told.
+    host = name.partition("/")[0].rpartition(":")[0] or name.partition("/")[0]
+    return ("--insecure",) if host == "localhost" or host.startswith("127.") else ()
+
+
+def parse_registry(ran: Ran) -> tuple[str, str] | None:
+    """The digest that the registry has under the name, and the id of the image it is ("" of several platforms'); None
+    when there is nothing. ReportError when neither can be read out of the answer."""
+    if ran.exit_code != 0:
+        if re.search(r"no such manifest|manifest unknown|name unknown|not found", _said(ran), re.IGNORECASE):
+            return None
+        raise ReportError(f"the registry's answer cannot be read: {trouble(ran)}", fix="try docker manifest inspect")
+    try:
+        found: Any = json.loads(ran.stdout.read_bytes())
+        if isinstance(found, list):
+            return "", ""
+        manifest = found.get("SchemaV2Manifest") or found.get("OCIManifest") or {}
+        return str(found["Descriptor"]["digest"]), str(manifest["config"]["digest"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(
+            f"the registry's answer cannot be read: {error}", fix="try docker manifest inspect"
+        ) from error
+
+
+_REFUSED = re.compile(
+    r"unauthorized|denied|no basic auth credentials|authentication required|insufficient_scope|403 Forbidden", re.I
+)
+_UNREACHABLE = re.compile(
+    r"connection refused|no such host|i/o timeout|context deadline exceeded|network is unreachable|no route to host"
+    r"|connection reset|x509|tls: |server gave HTTP response to HTTPS client|server misbehaving",
+    re.I,
+)
+
+
+def refusal(ran: Ran, host: str) -> ToolError | Unavailable | None:
+    """What keeps us out of a registry, in a line: it does not know us, or it does not answer. None for other trouble."""
+    said = [line.strip() for line in _said(ran).splitlines() if line.strip()]
+    for pattern, what, fix, kind in (
+        (
+            _REFUSED,
+            "does not let us in",
+            f"docker login {host}, or set build.registry_username and _password",
+            ToolError,
+        ),
+        (
+            _UNREACHABLE,
+            "cannot be reached",
+            "check build.registry, the network, and the registry's certificate",
+            Unavailable,
+        ),
+    ):
+        if line := next((line for line in said if pattern.search(line)), None):
+            return kind(f"the registry {host} {what}: {line[:300]}", fix=fix)
+    return None
+
+
+def _said(ran: Ran) -> str:
+    return ran.stderr.read_text("utf-8", "replace") + ran.stdout.read_text("utf-8", "replace")
+
+
+def ask_images(engine: Engine) -> Command:
+    """The ids of all images that the engine has."""
+    return Command(argv=(engine.client, "image", "ls", "--all", "--quiet", "--no-trunc"), timeout=60.0)
+
+
+def parse_images(ran: Ran) -> frozenset[str]:
+    """The ids; none when the engine did not say."""
+    return frozenset(_ID.findall(ran.stdout.read_text("utf-8", "replace"))) if ran.exit_code == 0 else frozenset()
 
 
 def parse_digest(ran: Ran) -> str:
@@ -177,6 +253,6 @@ def parse_digest(ran: Ran) -> str:
 
 def trouble(ran: Ran) -> str:
     """The lines in which a build says why it failed."""
-    text = ran.stderr.read_text("utf-8", "replace") + ran.stdout.read_text("utf-8", "replace")
+    text = _said(ran)
     said = [line.strip() for line in text.splitlines() if re.match(r"^(ERROR|error|failed|Error|unauthorized)\b", line)]
     return "; ".join(dict.fromkeys(said[-3:])) or ran.tail(400)

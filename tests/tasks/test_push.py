@@ -1,0 +1,138 @@
+"""An image is pushed once, known by the registry's digest, never over another one; each refusal is one line."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+import records
+from domain.errors import ToolError, Unavailable
+from domain.spec import Build, Spec
+from domain.supply import Artifact
+from domain.verdict import Outcome
+from settings import settings
+from tasks import image, push
+from tasks.run import Run
+from tests.tasks.registry import free_port, registry
+
+pytestmark = pytest.mark.requires("docker", "docker-registry")
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Iterator[Callable[[str], Artifact]]:
+    """Makes an image of one file with that text, as the builder would have; all are removed afterwards."""
+    made: list[str] = []
+
+    def make(text: str) -> Artifact:
+        context = tmp_path / f"context-{len(made)}"
+        context.mkdir()
+        (context / "Dockerfile").write_text("FROM scratch\nCOPY app.txt /\n")
+        (context / "app.txt").write_text(f"{text} {tmp_path}")
+        name = "tes-test-push:v1"
+        argv = ["/usr/bin/docker", "build", "--quiet", "--tag", name, str(context)]
+        done = subprocess.run(argv, check=True, capture_output=True, text=True)
+        made.append(done.stdout.strip())
+        return Artifact(kind="image", digest=made[-1], location=name, size=1)
+
+    yield make
+    for one in made:
+        subprocess.run(["docker", "image", "rm", "--force", one], capture_output=True)
+
+
+def run_of(tmp_path: Path, **build: object) -> Run:
+    return Run(
+        id="r1",
+        kind="release",
+        project="shop",
+        root=tmp_path,
+        spec=Spec(build=Build.model_validate(build)),
+        actor="ada",
+        holder="ada",
+        store=tmp_path / "store",
+        folder=tmp_path / "run",
+    )
+
+
+async def test_what_was_pushed_is_known_by_the_registry_s_digest_and_the_image_s_id(
+    tmp_path: Path, built: Callable[[str], Artifact]
+) -> None:
+    with registry(tmp_path / "registry") as host:
+        one = built("one")
+        there = await image.push_image(one, f"{host}/team/shop", tmp_path / "out")
+        assert there.location == f"{host}/team/shop@{there.digest}"
+        assert (there.built, there.content) == (one.digest, one.digest) and there.digest != one.digest
+        again = await image.push_image(one, f"{host}/team/shop", tmp_path / "again")
+        assert again == there and not (tmp_path / "again/push").exists(), "it is there: nothing is pushed twice"
+        # What a platform does with it.
+        pulled = subprocess.run(["docker", "pull", there.location], capture_output=True, text=True)
+        assert pulled.returncode == 0, pulled.stderr
+
+
+async def test_a_tag_that_is_another_image_is_not_overwritten_and_both_are_named(
+    tmp_path: Path, built: Callable[[str], Artifact]
+) -> None:
+    with registry(tmp_path / "registry") as host:
+        one = built("one")
+        there = await image.push_image(one, f"{host}/shop", tmp_path / "out")
+        other = built("other")
+        with pytest.raises(image.Taken) as taken:
+            await image.push_image(other, f"{host}/shop", tmp_path / "out")
+        for named in (there.digest, one.digest, other.digest, f"{host}/shop:v1"):
+            assert named in str(taken.value)
+        assert (await image.push_image(one, f"{host}/shop", tmp_path / "out")).digest == there.digest
+
+
+async def test_a_registry_that_does_not_know_us_is_a_line_with_the_way_in(
+    tmp_path: Path, built: Callable[[str], Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
+    with registry(tmp_path / "registry", "hunter2hunter2") as host:
+        with pytest.raises(ToolError, match=f"the registry {host} does not let us in: ") as no:
+            await image.push_image(built("one"), f"{host}/shop", tmp_path / "out")
+        assert f"docker login {host}" in no.value.fix and "\n" not in no.value.message
+
+
+async def test_the_password_comes_by_reference_and_is_in_no_argv_or_record(
+    tmp_path: Path, built: Callable[[str], Artifact], monkeypatch: pytest.MonkeyPatch, tes_home: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
+    monkeypatch.setenv("REGISTRY_WORD", "hunter2hunter2")
+    seen: list[str] = []
+    execute = image.execute
+
+    async def watched(command: object, out: Path) -> object:
+        seen.append(repr(command))
+        return await execute(command, out)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(image, "execute", watched)
+    with registry(tmp_path / "registry", "hunter2hunter2") as host:
+        words = {"registry_username": "ci", "registry_password": "env:REGISTRY_WORD"}
+        run = run_of(tmp_path, registry=f"{host}/shop", **words)
+        records.open_run("r1", "shop", "release")
+        stage = await push.push.fn(run, built("one"))
+        records.close()
+    assert stage.verdict.outcome is Outcome.PASS, stage.verdict.reasons
+    assert stage.payload["artifact"]["location"].startswith(f"{host}/shop@sha256:")
+    assert seen and "hunter2" not in "".join(seen) + stage.model_dump_json()
+    assert not [path for path in settings().state.rglob("config.json")]
+
+
+async def test_a_registry_that_does_not_answer_is_a_line(tmp_path: Path, built: Callable[[str], Artifact]) -> None:
+    host = f"127.0.0.1:{free_port()}"
+    with pytest.raises(Unavailable, match=f"the registry {host} cannot be reached: .*connection refused"):
+        await image.push_image(built("one"), f"{host}/shop", tmp_path / "out")
+
+
+@pytest.mark.parametrize("wrong", ["shop", "team/shop", "https://r.example/shop", "r.example/shop:v1", "r.example/A"])
+def test_what_is_no_repository_is_refused_when_tes_yaml_is_read(wrong: str) -> None:
+    with pytest.raises(ValidationError):
+        Build(registry=wrong)
+
+
+def test_what_a_registry_is_called() -> None:
+    for right in ("r.example/shop", "localhost/shop", "localhost:5000/a/b-c", "127.0.0.1:5000/s", "registry:5000/s"):
+        assert Build(registry=right).registry == right
