@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.errors import SpecError, TesError
-from domain.spec import seconds
+from domain.spec_types import seconds
 
 
 def since(text: str | None) -> datetime | None:
