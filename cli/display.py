@@ -32,17 +32,17 @@ class Plain:
         if isinstance(event, Report):
             return
         if event.phase is Phase.STARTED:
-            line = f"{event.stage}: started"
+            line = f"{event.name}: started"
         elif event.phase is Phase.FINISHED:
             how = "reused" if event.reused else f"{event.seconds:.1f} s"
             verdict = f"{event.outcome} ({how}) " if event.outcome else ""
-            line = f"{event.stage}: {verdict}{short([event.text])}"
+            line = f"{event.name}: {verdict}{short([event.text])}"
         else:
             what = event.text.rstrip("0123456789")
-            if event.stage == "verify" or self.last.get(event.stage) == what:
+            if event.stage == "verify" or self.last.get(event.name) == what:
                 return
-            self.last[event.stage] = what
-            line = f"{event.stage}: {event.text}"
+            self.last[event.name] = what
+            line = f"{event.name}: {event.text}"
         print(f"{time.strftime('%H:%M:%S')} {line}", file=self.out, flush=True)
 
     def note(self, text: str) -> None:
@@ -68,8 +68,8 @@ class Picture:
     def __call__(self, event: Progress | Report) -> None:
         if isinstance(event, Report):
             return
-        self.began.setdefault(event.stage, time.monotonic())
-        self.rows[event.stage] = event
+        self.began.setdefault(event.name, time.monotonic())
+        self.rows[event.name] = event
         self.text = ""
 
     def note(self, text: str) -> None:

@@ -15,7 +15,8 @@ from domain.report import Report, Stage, weigh
 from domain.rollout import Rollout
 from domain.policy import Policy
 from domain.spec import EnvironmentSpec
-from tasks.deploy import judged, standing
+from tasks.deploy import standing
+from tasks.judgement import judged
 from tasks.spec_file import load_spec
 
 # As domain/spec.py's names: they become folders.

@@ -11,7 +11,9 @@ from domain.place import Target
 from domain.rollout import Action, Rollout
 from domain.verdict import Verdict
 from tasks import progress, recording
-from tasks.deploy import Placed, as_task, judged, noted, placed
+from tasks.deploy import Placed, as_task, placed
+from tasks.judgement import judged
+from tasks.notes import noted
 from tasks.lease import held
 from tasks.rollback import roll_back
 from tasks.run import Run
@@ -36,4 +38,4 @@ async def go_back(run: Run, to: str | None) -> Placed:
     await recording.rollout(over)
     await recording.audit(run.actor, "rollback", str(target), version=over.release.version, left=over.stable)
     deploy, checked, baked = judged(over, said, time.time() - began)
-    return await placed(run, platform, target, over.release.version, deploy, checked, began, baked)
+    return await placed(run, platform, target, over.release.version, deploy, checked, baked, began)
