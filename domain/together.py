@@ -31,7 +31,9 @@ def rank(rollout: Rollout) -> tuple[int, int] | None:
         return None
     shifts = sum(one.verb is Verb.SHIFT for one in rollout.plan[: rollout.cursor])
     match action.verb:
-        case Verb.ABORT | Verb.RETIRE | Verb.MIGRATE:
+        case Verb.ABORT:
+            return -1, 0
+        case Verb.MIGRATE | Verb.RETIRE:
             return 0, 0
         case Verb.PROVISION:
             return 1, 0
@@ -47,10 +49,9 @@ def rank(rollout: Rollout) -> tuple[int, int] | None:
 
 def due(rollouts: Sequence[Rollout]) -> tuple[int, ...]:
     """The places of those whose action is next; empty when all is over. Going back comes before all else."""
-    back = tuple(at for at, one in enumerate(rollouts) if one.status is Status.ABORTING)
     ranks = [rank(one) for one in rollouts]
     lowest = min((one for one in ranks if one is not None), default=None)
-    return back or tuple(at for at, one in enumerate(ranks) if one is not None and one == lowest)
+    return tuple(at for at, one in enumerate(ranks) if one is not None and one == lowest)
 
 
 def agreed(rollouts: Sequence[Rollout]) -> Rollouts:

@@ -1,4 +1,4 @@
-"""Takes a rollout down while it goes on: in the evidence of its run, in the records, and in the audit log at its end."""
+"""Takes a rollout down while it goes on: in the evidence of its run, the records, and the audit log at its end."""
 
 from __future__ import annotations
 
