@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.progress import Phase, Progress
-from domain.report import Report
+from domain.report import GroupReport, Report
 
 REASONS = 200
 STYLE = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
@@ -28,8 +28,8 @@ class Plain:
         self.out = out
         self.last: dict[str, str] = {}
 
-    def __call__(self, event: Progress | Report) -> None:
-        if isinstance(event, Report):
+    def __call__(self, event: Progress | Report | GroupReport) -> None:
+        if not isinstance(event, Progress):
             return
         if event.phase is Phase.STARTED:
             line = f"{event.name}: started"
@@ -65,8 +65,8 @@ class Picture:
         self.text = ""
         self.live = Live(console=console, get_renderable=self.table, refresh_per_second=8, transient=True)
 
-    def __call__(self, event: Progress | Report) -> None:
-        if isinstance(event, Report):
+    def __call__(self, event: Progress | Report | GroupReport) -> None:
+        if not isinstance(event, Progress):
             return
         self.began.setdefault(event.name, time.monotonic())
         self.rows[event.name] = event

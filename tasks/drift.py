@@ -10,14 +10,16 @@ from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
 from domain import drift, freeze, history
 from domain.errors import LockHeld, PlatformError, Unavailable
+from domain.group import Member
 from domain.place import Lease, ServiceState, Target
 from domain.report import Stage, silent
 from domain.rollout import Rollout, abort
 from domain.verdict import Outcome, Value, Verdict
 from tasks import progress, recording
-from tasks.deploy import new_rollout, roll, sentence
+from tasks.deploy import groups_ended, new_rollout, roll, sentence
 from tasks.kinds import act, observe
-from tasks.lease import held
+from tasks.left_behind import held_together
+from tasks.notes import Notes
 from tasks.rollback import WAY_BACK
 from tasks.rollout import HISTORY, PAGE, unfinished
 from tasks.run import Run
@@ -62,8 +64,16 @@ async def converged(run: Run, before: Looked) -> Looked:
     began = time.time()
     try:
         platform, target = await _place(run)
-        async with held(platform, target, run.holder, say=lambda text: progress.working(drift.GATE, text)) as lease:
-            done = await converge(run, platform, lease)
+        places = {Member(target=target, platform=run.place.platform): run.place}
+        async with held_together(
+            places, lambda _: run.holder, say=lambda text: progress.working(drift.GATE, text)
+        ) as holds:
+            ended = await groups_ended(Notes({target: run}), holds)
+            lease = holds[target].lease
+            done = tuple(
+                f"{one.target.service}: the group's rollout that was left behind: {one.status}" for one in ended
+            )
+            done += await converge(run, platform, lease)
             verdict, state = await look(platform, target, lease)
     except (PlatformError, LockHeld) as error:
         verdict, state, done = silent(drift.GATE, f"not converged: {error.message}"), None, ()

@@ -23,6 +23,12 @@ def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verd
     return deploy, checked, baked
 
 
+def untouched(stable: str) -> Verdict:
+    """Of a service that a rollback left where it was: taking back what was half-way beside it was all there was."""
+    why = f"{stable} stays: other services were half-way and were taken back; this one was not among them"
+    return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=(why,))
+
+
 def _deployed(rollout: Rollout, said: Sequence[Said], seconds: float) -> Verdict:
     version, stable = rollout.release.version, rollout.stable
     metrics = {"steps": float(len(said)), "seconds": seconds}

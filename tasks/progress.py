@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from domain.progress import Phase, Progress
-from domain.report import Report, Stage
+from domain.report import GroupReport, Report, Stage
 
-Listener = Callable[[Progress | Report], None]
+Event = Progress | Report | GroupReport
+Listener = Callable[[Event], None]
 
 _listeners: list[Listener] = []
 _service: ContextVar[str] = ContextVar("service", default="")
@@ -35,7 +36,7 @@ def naming(service: str) -> Iterator[None]:
         _service.reset(before)
 
 
-def tell(event: Progress | Report) -> None:
+def tell(event: Event) -> None:
     """Passes an event on."""
     if isinstance(event, Progress) and _service.get():
         event = event.model_copy(update={"service": _service.get()})
