@@ -7,11 +7,13 @@ nobody who asks for one place deploys to another.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from blocks.platforms import known
 from domain.errors import CapabilityError, SpecError
-from domain.forecast import Forecast
+from domain.forecast import Forecast, Forecasts
+from domain.group import distinct
 from domain.place import Target
 from domain.spec import EnvironmentSpec
 from tasks.spec_file import load_spec
@@ -61,3 +63,13 @@ def foretold(project: Path, environment: str, version: str | None) -> Forecast:
     spec = load_spec(project.expanduser()).spec
     service = spec.name or project.expanduser().absolute().name
     return asyncio.run(foreseen(spec, Target(service=service, environment=environment), version))
+
+
+def foretold_together(projects: Sequence[Path], environment: str, version: str | None) -> Forecasts:
+    """What a rollout of all of them as one would do; nothing is done."""
+    found = tuple(foretold(project, environment, version) for project in projects)
+    names = tuple(
+        load_spec(project.expanduser()).spec.name or project.expanduser().absolute().name for project in projects
+    )
+    distinct(names)
+    return Forecasts(services=names, environment=environment, forecasts=found)

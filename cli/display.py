@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.progress import Phase, Progress
-from domain.report import Report
+from domain.report import GroupReport, Report
 
 REASONS = 200
 STYLE = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
@@ -28,21 +28,21 @@ class Plain:
         self.out = out
         self.last: dict[str, str] = {}
 
-    def __call__(self, event: Progress | Report) -> None:
-        if isinstance(event, Report):
+    def __call__(self, event: Progress | Report | GroupReport) -> None:
+        if not isinstance(event, Progress):
             return
         if event.phase is Phase.STARTED:
-            line = f"{event.stage}: started"
+            line = f"{event.name}: started"
         elif event.phase is Phase.FINISHED:
             how = "reused" if event.reused else f"{event.seconds:.1f} s"
             verdict = f"{event.outcome} ({how}) " if event.outcome else ""
-            line = f"{event.stage}: {verdict}{short([event.text])}"
+            line = f"{event.name}: {verdict}{short([event.text])}"
         else:
             what = event.text.rstrip("0123456789")
-            if event.stage == "verify" or self.last.get(event.stage) == what:
+            if event.stage == "verify" or self.last.get(event.name) == what:
                 return
-            self.last[event.stage] = what
-            line = f"{event.stage}: {event.text}"
+            self.last[event.name] = what
+            line = f"{event.name}: {event.text}"
         print(f"{time.strftime('%H:%M:%S')} {line}", file=self.out, flush=True)
 
     def note(self, text: str) -> None:
@@ -65,11 +65,11 @@ class Picture:
         self.text = ""
         self.live = Live(console=console, get_renderable=self.table, refresh_per_second=8, transient=True)
 
-    def __call__(self, event: Progress | Report) -> None:
-        if isinstance(event, Report):
+    def __call__(self, event: Progress | Report | GroupReport) -> None:
+        if not isinstance(event, Progress):
             return
-        self.began.setdefault(event.stage, time.monotonic())
-        self.rows[event.stage] = event
+        self.began.setdefault(event.name, time.monotonic())
+        self.rows[event.name] = event
         self.text = ""
 
     def note(self, text: str) -> None:

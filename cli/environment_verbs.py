@@ -9,13 +9,12 @@ from pathlib import Path
 
 from cli.flow_verb import flow_verb
 
+SEVERAL = "the project's folder (default: here); of several, all are promoted or none"
 YES = "answer yes where the environment asks for an approval (environments.<name>.approval)"
 _ENVIRONMENT = "a name under environments in tes.yaml"
 
 
-def register(
-    add: Callable[..., argparse.ArgumentParser], of_project: Callable[[argparse.ArgumentParser], None]
-) -> None:
+def register(add: Callable[..., argparse.ArgumentParser], of_project: Callable[..., None]) -> None:
     """Adds them. `add` makes a verb, `of_project` gives it a project and a revision."""
     one = add(
         "deploy",
@@ -23,7 +22,7 @@ def register(
         "tes deploy . -e staging",
         _deploy,
     )
-    of_project(one)
+    of_project(one, several=True)
     one.add_argument("--environment", "-e", default="staging", help=_ENVIRONMENT)
     one.add_argument("--version", help="what to call the release")
     one.add_argument("--platform", help="refuse unless the environment is on this platform; also k8s, aws, azure, gcp")
@@ -37,8 +36,11 @@ def register(
         "tes rollback --environment production",
         _rollback,
     )
-    _of_environment(one)
-    one.add_argument("--service", help="the service's name, where its folder is not at hand")
+    one.add_argument("project", nargs="*", default=["."], help=SEVERAL.replace("promoted", "taken back"))
+    one.add_argument("--environment", "-e", required=True, help=_ENVIRONMENT)
+    one.add_argument(
+        "--service", action="append", metavar="NAME", help="its name, where its folder is not at hand; more than once"
+    )
     one.add_argument("--to", metavar="VERSION", help="the release before the present one when left out")
 
     one = add(
@@ -73,12 +75,17 @@ def _of_environment(one: argparse.ArgumentParser) -> None:
 
 def _deploy(given: argparse.Namespace) -> int:
     if given.platform or given.strategy or given.plan:
-        from cli.deploy_words import agreed, foretold
+        from cli.deploy_words import agreed, foretold, foretold_together
 
-        project = Path(given.project)
-        agreed(project, given.environment, given.platform, given.strategy)
+        projects = [Path(project) for project in given.project]
+        for project in projects:
+            agreed(project, given.environment, given.platform, given.strategy)
+        if given.plan and len(projects) > 1:
+            plans = foretold_together(projects, given.environment, given.version or given.ref)
+            print(plans.model_dump_json(indent=2) if given.json else plans)
+            return 0
         if given.plan:
-            found = foretold(project, given.environment, given.version or given.ref)
+            found = foretold(projects[0], given.environment, given.version or given.ref)
             print(found.model_dump_json(indent=2) if given.json else found)
             return 0
     return flow_verb("deploy", "environment", "ref", "version")(given)
@@ -94,9 +101,16 @@ def _rollback(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from cli.display import summary
-    from cli.rollback import rollback
+    from cli.rollback import rollback, rollback_together
 
-    report = rollback(Path(given.project), given.environment, given.service, given.to)
+    projects = [Path(project) for project in given.project]
+    if len(projects) > 1 or len(given.service or ()) > 1:
+        from cli.run_together import show
+
+        together = rollback_together(projects, given.environment, given.service, given.to)
+        show(together, given.json)
+        return together.exit_code
+    report = rollback(projects[0], given.environment, given.service[0] if given.service else None, given.to)
     if given.json:
         print(report.model_dump_json(indent=2))
     else:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from settings import settings
 
-FLOWS = ("release", "build", "scan", "execution", "load", "deploy", "rollback", "drift")
+_ALONE = ("release", "build", "scan", "execution", "load", "deploy", "rollback", "drift")
+FLOWS = (*_ALONE, "release_together", "deploy_together")
 HELLO = b"+"
 # Of sockaddr_un's 108 bytes, with the closing NUL.
 LONGEST_PATH = 107

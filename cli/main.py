@@ -153,8 +153,11 @@ def parser() -> argparse.ArgumentParser:
             )
         return one
 
-    def of_project(one: argparse.ArgumentParser) -> None:
-        one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
+    def of_project(one: argparse.ArgumentParser, *, several: bool = False) -> None:
+        if several:
+            one.add_argument("project", nargs="*", default=["."], help=environment_verbs.SEVERAL)
+        else:
+            one.add_argument("project", nargs="?", default=".", help="the project's folder (default: here)")
         one.add_argument("--ref", help="a git revision; the work tree as it is when left out")
 
     add("up", "Start the Prefect server, a worker and the API service.", "tes up", _up)
@@ -182,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
         "tes release . --environment production",
         flow_verb("release", "environment", "ref", "start_at", "version"),
     )
-    of_project(one)
+    of_project(one, several=True)
     one.add_argument("--environment", "-e", default="staging", help="a name under environments in tes.yaml")
     one.add_argument("--from", dest="start_at", metavar="STAGE", choices=STAGES, help=_FROM)
     one.add_argument("--version", help="what to call the release")

@@ -22,7 +22,7 @@ from domain.errors import SpecError, TesError
 from domain.outcome import Outcome
 from domain.place import Target
 from domain.release import named
-from domain.report import Report
+from domain.report import GroupReport, Report
 from tasks import progress
 from tasks.answered import given
 from tasks.spec_file import LoadedSpec, load_spec
@@ -41,7 +41,7 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool, yes: bool = Fal
     """
     project = Path(parameters["project"]).expanduser().absolute()
     named(parameters.get("version"))
-    found = _refuse_early(project, parameters.get("environment")) if parameters.get("ref") is None else None
+    found = refuse_early(project, parameters.get("environment")) if parameters.get("ref") is None else None
     answered = _answered(kind, project, parameters, found, yes) if kind in ("release", "deploy") else None
     if answered is not None and not answered.approve:
         print(f"tes: nothing was done: {answered.by} said no", file=sys.stderr)
@@ -52,24 +52,24 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool, yes: bool = Fal
         if isinstance(event, Report):
             reports.append(event)
 
-    safe, watch = _muted(as_json), watching(quiet=as_json)
+    safe, watch = safe_output(as_json), watching(quiet=as_json)
     with safe, watch as watcher, progress.listening(watcher), progress.listening(keep), given(answered):
-        for remark in _remarks(found):
+        for remark in remarks(found):
             watcher.remark(remark)
         try:
-            up = asyncio.run(_with_signals(_run(kind, {**parameters, "project": str(project)}, watcher)))
+            up = asyncio.run(with_signals(started(kind, {**parameters, "project": str(project)}, watcher)))
         except KeyboardInterrupt:
             up = None
     if up is None:
-        print(f"tes: interrupted; {_standing(project, parameters.get('environment'))}{KEPT}", file=sys.stderr)
+        print(f"tes: interrupted; {standing(project, parameters.get('environment'))}{KEPT}", file=sys.stderr)
         return EXIT_INTERRUPTED
     report = reports[-1]
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
-        with _muted(as_json):
+        with safe_output(as_json):
             _tell(report, up)
-    _announce(report, project, as_json)
+    announce_report(report, project, as_json)
     return report.outcome.exit_code
 
 
@@ -91,12 +91,12 @@ def _answered(
     return said
 
 
-def _muted(as_json: bool) -> AbstractContextManager[None]:
+def safe_output(as_json: bool) -> AbstractContextManager[None]:
     """While it lasts, nothing that a tool printed is taken for a command by GitHub Actions, if that is where we are."""
     return muted(sys.stderr if as_json else sys.stdout) if in_actions() else nullcontext()
 
 
-def _announce(report: Report, project: Path, as_json: bool) -> None:
+def announce_report(report: Report, project: Path, as_json: bool) -> None:
     """Annotations and the step's summary in GitHub Actions. Standard output holds nothing but the object, if wanted."""
     if in_actions():
         from tasks.publish import announce
@@ -104,7 +104,7 @@ def _announce(report: Report, project: Path, as_json: bool) -> None:
         announce(report, project, out=sys.stderr if as_json else sys.stdout)
 
 
-def _standing(project: Path, environment: str | None) -> str:
+def standing(project: Path, environment: str | None) -> str:
     """Where the environment stands now, for a person who has just stopped a run; empty when it cannot be said."""
     if environment is None:
         return ""
@@ -124,7 +124,7 @@ async def _seen(target: Target, platform: str) -> str:
     return sentence(target, await (await platform_named(platform)).inspect(target))
 
 
-def _remarks(loaded: LoadedSpec | None) -> list[str]:
+def remarks(loaded: LoadedSpec | None) -> list[str]:
     """What a person should know of the configuration before it is used: what was detected, and what is questionable."""
     if loaded is None:
         return []
@@ -133,7 +133,7 @@ def _remarks(loaded: LoadedSpec | None) -> list[str]:
     return [*(f"detected  {sentence}" for sentence in told), *(f"warning   {one}" for one in loaded.warnings)]
 
 
-def _refuse_early(project: Path, environment: str | None) -> LoadedSpec:
+def refuse_early(project: Path, environment: str | None) -> LoadedSpec:
     # Before the runtime is started: a mistake in tes.yaml should not take 5 s to be told.
     loaded = load_spec(project)
     spec = loaded.spec
@@ -145,7 +145,7 @@ def _refuse_early(project: Path, environment: str | None) -> LoadedSpec:
     return loaded
 
 
-async def _with_signals(work: Any) -> runtime.Runtime:
+async def with_signals(work: Any) -> runtime.Runtime:
     # SIGTERM means the same as Ctrl-C: stop cleanly, take a rollout back.
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -156,7 +156,7 @@ async def _with_signals(work: Any) -> runtime.Runtime:
         raise KeyboardInterrupt from None
 
 
-async def _run(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) -> runtime.Runtime:
+async def started(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) -> runtime.Runtime:
     up = await runtime.ensure(watcher.note, wait=False)
     os.environ.update(runtime.environment(up))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
@@ -168,7 +168,7 @@ async def _run(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) 
     result = await state.aresult(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
-    if not isinstance(result, Report):
+    if not isinstance(result, Report | GroupReport):
         raise TesError(
             f"the flow ended as {state.name} without a report: {state.message}", fix="see its logs in the Prefect UI"
         )

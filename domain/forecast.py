@@ -42,6 +42,19 @@ class Forecast(Value):
         return "\n".join(lines)
 
 
+class Forecasts(Value):
+    """The rollouts of several services as one, in the order in which they were named."""
+
+    services: tuple[str, ...]
+    environment: str
+    forecasts: tuple[Forecast, ...]
+
+    def __str__(self) -> str:
+        """For a terminal: what goes for all, then each."""
+        told = [f"{', '.join(self.services)} as one release: step by step side by side, all are promoted or none"]
+        return "\n".join(told + [f"{name} in {one}" for name, one in zip(self.services, self.forecasts, strict=True)])
+
+
 def forecast(
     environment: str,
     place: EnvironmentSpec,

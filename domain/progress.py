@@ -24,3 +24,9 @@ class Progress(Value):
     outcome: Outcome | None = None
     reused: bool = False
     seconds: float = 0.0
+    service: str = ""
+
+    @property
+    def name(self) -> str:
+        """The stage, with its service where several are at work side by side."""
+        return f"{self.service} {self.stage}".strip()

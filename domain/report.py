@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.errors import EXIT_BROKEN
 from domain.policy import Decision, Mode, Policy, decide
 from domain.stages import STAGES, stage_of
-from domain.verdict import Outcome, Value, Verdict
+from domain.verdict import Outcome, Value, Verdict, worst
 
 
 class Stage(Value):
@@ -44,6 +45,45 @@ class Report(Value):
     state: str = Field("", description="where the environment stands, in a sentence")
     seconds: float = Field(0.0, description="how long the run took")
     evidence: str = Field("", description="folder with the tools' reports and logs")
+
+
+class GroupReport(Value):
+    """All of a run of several services that are one release: a report each, and what became of all of them."""
+
+    run: str = Field(description="the flow run's id in Prefect, and the group's in the notebooks and the records")
+    kind: str = Field(description="`deploy`, `release` or `rollback`")
+    services: tuple[str, ...] = Field(description="the services' names")
+    environment: str = Field(description="where to")
+    outcome: Outcome = Field(description="the worst of the services' outcomes: the exit code's reason")
+    reasons: tuple[str, ...] = Field((), description="what stopped it, each with its service")
+    torn: str = Field("", description="which service stands where, if neither all are new nor all are old; exit code 4")
+    fix: str = Field("", description="the command that mends what is torn")
+    reports: tuple[Report, ...] = Field((), description="the services' own reports")
+    seconds: float = Field(0.0, description="how long it took")
+
+    @property
+    def exit_code(self) -> int:
+        """4 where the release is torn, else the outcome's."""
+        return EXIT_BROKEN if self.torn else self.outcome.exit_code
+
+
+def grouped(
+    run: str, kind: str, reports: Sequence[Report], seconds: float, torn: str = "", fix: str = ""
+) -> GroupReport:
+    """The report of a group, of its services' reports."""
+    told = [f"{report.project}: {reason}" for report in reports for reason in report.decision.reasons]
+    return GroupReport(
+        run=run,
+        kind=kind,
+        services=tuple(report.project for report in reports),
+        environment=reports[0].environment or "",
+        outcome=Outcome.FAIL if torn else worst(report.outcome for report in reports),
+        reasons=tuple(told),
+        torn=torn,
+        fix=fix,
+        reports=tuple(reports),
+        seconds=seconds,
+    )
 
 
 def weigh(stages: Sequence[Stage], policy: Policy, required: Sequence[str] = ()) -> Decision:

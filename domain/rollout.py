@@ -21,6 +21,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from domain.errors import SpecError
+from domain.group import Group
 from domain.place import Capability, Release, Target
 from domain.spec import EnvironmentSpec
 from domain.verdict import Outcome, Value, Verdict
@@ -80,13 +81,15 @@ class Rollout(Value):
     reason: str = ""
     token: int = 0
     started: float = 0.0
+    group: Group | None = Field(None, description="the services it is one release with; None when it is alone")
 
     @property
     def action(self) -> Action | None:
-        """What is to be done next; None when it is over."""
+        """What is to be done next; None when it is over, or waits for the rest of its group at the end of its plan."""
         if self.status is Status.ABORTING:
             return Action(verb=Verb.ABORT)
-        return self.plan[self.cursor] if self.status is Status.PROGRESSING else None
+        waits = self.status is not Status.PROGRESSING or self.cursor == len(self.plan)
+        return None if waits else self.plan[self.cursor]
 
 
 def plan(environment: EnvironmentSpec, *, first: bool, migrates: bool) -> tuple[Action, ...]:
@@ -117,7 +120,7 @@ def advance(rollout: Rollout, verdict: Verdict) -> Rollout:
     """The rollout after its current action was done and judged.
 
     PASS moves on; anything else aborts, since a rollout that cannot be shown to be good is not good. PROMOTE that did
-    not pass halts.
+    not pass halts. One of a group is PROMOTED when `domain/together.py` says that all are, and not before.
     """
     action = rollout.action
     if action is None:
@@ -133,7 +136,8 @@ def advance(rollout: Rollout, verdict: Verdict) -> Rollout:
         return abort(rollout, f"{action}: {why}")
     promoted = rollout.promoted or action.verb is Verb.PROMOTE
     cursor = rollout.cursor + 1
-    status = Status.PROMOTED if cursor == len(rollout.plan) else Status.PROGRESSING
+    alone = rollout.group is None
+    status = Status.PROMOTED if alone and cursor == len(rollout.plan) else Status.PROGRESSING
     return rollout.model_copy(update={"cursor": cursor, "status": status, "promoted": promoted})
 
 

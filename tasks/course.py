@@ -62,6 +62,14 @@ class Course:
 
     async def end(self) -> State[Report]:
         """Weighs, records, publishes and tells. Completed only for PASS; the state's name is the verdict."""
+        report = await self.report()
+        if report.outcome is Outcome.PASS:
+            return Completed(name="PASS", message=f"{report.kind}: PASS", data=report)
+        reasons = "; ".join(report.decision.reasons)[:SAID] or "no reason given"
+        return Failed(name=report.outcome.value, message=f"{report.outcome}: {reasons}", data=report)
+
+    async def report(self) -> Report:
+        """Weighs, records, publishes and tells."""
         # Where the run was stopped, the reason is known; that later gates are silent is no news.
         decision = weigh(self.stages, self.run.policy, self.required if self.goes_on else ())
         report = Report(
@@ -82,10 +90,7 @@ class Course:
         await recording.closed(self.run, report)
         await publish_report(report)
         progress.tell(report)
-        if report.outcome is Outcome.PASS:
-            return Completed(name="PASS", message=f"{report.kind}: PASS", data=report)
-        reasons = "; ".join(decision.reasons)[:SAID] or "no reason given"
-        return Failed(name=report.outcome.value, message=f"{report.outcome}: {reasons}", data=report)
+        return report
 
 
 @contextlib.contextmanager
@@ -120,10 +125,17 @@ async def course(
 ) -> AsyncIterator[Course]:
     """Begins a run, and closes its row whatever ends it. What can be refused is refused before the block begins."""
     run = await prepare(kind, project, environment=environment, ref=ref, version=version, start_at=start_at)
-    try:
+    async with closed(run):
         with stopped_by_sigterm():
             await clear_up(run)
             yield Course(run, planned)
+
+
+@contextlib.asynccontextmanager
+async def closed(run: Run) -> AsyncIterator[None]:
+    """Closes the run's row when an error or an interruption ends the block."""
+    try:
+        yield
     except asyncio.CancelledError:
         await recording.interrupted(run.id, "interrupted before it was done")
         raise

@@ -1,4 +1,7 @@
-"""The deploy and verify stages: a release is rolled out, looked at, and taken back by itself when it is bad."""
+"""The deploy and verify stages: a release is rolled out, looked at, and taken back by itself when it is bad.
+
+Several services can be one release: all of them are promoted, or none. One alone is a group of one.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,40 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
 from domain import freeze, history
+from domain.errors import PlatformError, TesError
+from domain.group import Group, Member, distinct, in_order, way_back
 from domain.place import Lease, Release, ServiceState, Target
+from domain.proof import Proof
 from domain.release import compose, label, same
 from domain.report import Stage
 from domain.rollout import Action, Rollout, Status, Verb, abort, plan
 from domain.spec import EnvironmentSpec
 from domain.supply import Artifact, Source
-from domain.verdict import Evidence, Outcome, Value, Verdict, worst
-from tasks import progress, recording
+from domain.together import Stand, one_last, stand, torn
+from domain.verdict import Evidence, Outcome, Value, Verdict
+from tasks import progress
 from tasks.diary_page import waiting
+from tasks.judgement import judged
 from tasks.kinds import act, observe
-from tasks.lease import held
-from tasks.proof import Watch, added, watched
+from tasks.left_behind import LEFT, end_group, groups_at, held_together
+from tasks.notes import STEPS, Notes
+from tasks.proof import Watch, added, seen_by, watched_together
 from tasks.publish import in_prefect
-from tasks.rollback import ASKED_FOR
-from tasks.rollout import HISTORY, Said, carry_out, step, unfinished
+from tasks.rollout import HISTORY, PAGE, Hold, Said, carry_out_together, step, unfinished
 from tasks.run import Run
 from tasks.stage import digest, finish
 from tasks.verify import verify
 
 # A release that has been serving is looked at again, not baked again.
 STEADY_BAKE = 1.0
-STEPS = "steps.jsonl"
 
 
 class Placed(Value):
@@ -45,6 +52,15 @@ class Placed(Value):
     version: str
     address: str
     state: str
+
+
+class Together(Value):
+    """Where the services of one release ended up. `torn` says which stands where, when some are at the new release and
+    others are not, and `fix` is the command that mends it; both are empty when all ended alike."""
+
+    placed: tuple[Placed, ...]
+    torn: str = ""
+    fix: str = ""
 
 
 @act("{action}")
@@ -88,52 +104,22 @@ async def standing(platform: HostsServices, target: Target) -> tuple[ServiceStat
     try:
         pages = history.read(await platform.recall(target, HISTORY))
         frozen = freeze.told(pages, stable.release if stable else None)
+        page = await platform.recall(target, PAGE)
+        beside = _beside(Rollout.model_validate_json(page) if page else None, state)
     except ValidationError:
-        frozen = "its history cannot be read"
-    return state, "; ".join(filter(None, (sentence(target, state), frozen)))
+        frozen, beside = "its history cannot be read", ""
+    return state, "; ".join(filter(None, (sentence(target, state), beside, frozen)))
 
 
-def judged(rollout: Rollout, said: Sequence[Said], seconds: float) -> tuple[Verdict, Verdict | None, float]:
-    """The verdicts of the stages deploy and verify of a rollout that is over and took so many seconds; and how many of
-    them it was looked at: those are the stage verify's."""
-    baked = sum(took for action, _, took in said if action.verb is Verb.VERIFY)
-    deploy = _deployed(rollout, said, seconds - baked)
-    looked = [verdict for action, verdict, _ in said if action.verb is Verb.VERIFY]
-    if not looked:
-        return deploy, None, baked
-    outcome = worst(verdict.outcome for verdict in looked)
-    checked = Verdict(gate="verify", outcome=outcome, reasons=_told(looked), metrics=looked[-1].metrics)
-    return deploy, checked, baked
-
-
-def _deployed(rollout: Rollout, said: Sequence[Said], seconds: float) -> Verdict:
-    version, stable = rollout.release.version, rollout.stable
-    metrics = {"steps": float(len(said)), "seconds": seconds}
-    if rollout.status is Status.HALTED:
-        reasons: tuple[str, ...] = (f"halted, nothing was taken away: {rollout.reason}",)
-        return Verdict(gate="deploy", outcome=Outcome.FAIL, reasons=reasons, metrics=metrics)
-    now = f"{stable} has all traffic" if stable else "nothing was released before, and nothing is now"
-    if rollout.status is Status.ABORTED and rollout.reason == ASKED_FOR:
-        reasons = (f"{version} was half-way and was taken back, as asked", now)
-        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics)
-    if rollout.promoted:
-        reasons = (f"{version} promoted in {seconds:.1f} s, {len(said)} steps",)
-        if rollout.status is Status.ABORTED:
-            reasons += (f"then {f'taken back to {stable}' if stable else 'removed'}: {rollout.reason}",)
-        return Verdict(gate="deploy", outcome=Outcome.PASS, reasons=reasons, metrics=metrics)
-    reasons = (f"{version} was not promoted: {rollout.reason}", now)
-    blind = bool(said) and any(v.outcome is Outcome.INCONCLUSIVE for a, v, _ in said) and not _failed(said)
-    outcome = Outcome.INCONCLUSIVE if blind else Outcome.FAIL
-    return Verdict(gate="deploy", outcome=outcome, reasons=reasons, metrics=metrics)
-
-
-def _failed(said: Sequence[Said]) -> bool:
-    return any(verdict.outcome is Outcome.FAIL for _, verdict, _ in said)
-
-
-def _told(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    bad = [verdict for verdict in verdicts if not verdict.passed]
-    return tuple(dict.fromkeys(reason for verdict in bad or verdicts[-1:] for reason in verdict.reasons))
+def _beside(last: Rollout | None, state: ServiceState) -> str:
+    """That the last rollout was one of a group, and how that stands."""
+    if last is None or last.group is None:
+        return ""
+    others = last.group.beside(last.target)
+    if last.status is Status.HALTED or not last.status.over:
+        return f"{last.status} as one release with {others} (group {last.group.id})"
+    is_it = last.status is Status.PROMOTED and last.release.version == state.stable
+    return f"released as one with {others} (group {last.group.id})" if is_it else ""
 
 
 def new_rollout(
@@ -157,31 +143,6 @@ def new_rollout(
     )
 
 
-async def _begun(run: Run, platform: HostsServices, lease: Lease, release: Release) -> Rollout:
-    """The rollout to carry out: what a killed run left behind is taken up when it is of the same release, and taken
-    back when it is of another."""
-    left = await unfinished(platform, lease)
-    if left is not None and left.release.version == release.version and left.status is Status.PROGRESSING:
-        progress.working("deploy", f"taking up the rollout that was left at {left.action}")
-        return left
-    if left is not None:
-        progress.working("deploy", f"taking back the rollout of {left.release.version} that was left behind")
-        await roll(run, platform, lease, abort(left, "left behind by a run that was killed"), run.place)
-    state = await platform.inspect(lease.target)
-    migrates = release.migrations is not None
-    actions = plan(run.place, first=state.stable is None, migrates=migrates)
-    pages = history.read(await platform.recall(lease.target, HISTORY))
-    return new_rollout(lease.target, release, state, run.place.strategy, actions, pages)
-
-
-def noted(folder: Path, rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
-    """A line of the evidence: what was done, when, and what came of it."""
-    (folder / "deploy").mkdir(parents=True, exist_ok=True)
-    line = {"at": began, "rollout": rollout.id, "step": str(action), **verdict.model_dump(mode="json")}
-    with (folder / "deploy" / STEPS).open("a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
 def _steps(path: Path) -> list[list[str]]:
     """The evidence as a table for a person; empty when nothing had to be done."""
     if not path.exists():
@@ -191,67 +152,191 @@ def _steps(path: Path) -> list[list[str]]:
     return [["step", "verdict", "reasons"], *rows]
 
 
-async def roll(
-    run: Run,
-    platform: HostsServices,
-    lease: Lease,
-    rollout: Rollout,
-    place: EnvironmentSpec,
-    watch: Watch | None = None,
-) -> tuple[Rollout, list[Said]]:
-    """Carries a rollout out, step by step into the records; `watch` hears of each step. The audit log is written below,
-    in `carry_out`."""
-    said: list[Said] = []
+class Part(NamedTuple):
+    """One service of what is released: its run, what was made of its source, and where it goes."""
 
-    async def kept(now: Rollout, action: Action, verdict: Verdict, began: float) -> None:
-        said.append((action, verdict, time.time() - began))
-        await asyncio.to_thread(noted, run.folder, now, action, verdict, began)
-        await recording.rollout_step(now, action, verdict, began)
+    run: Run
+    release: Release
+    target: Target
 
-    await recording.release(rollout.release, lease.target.environment)
-    await recording.rollout(rollout)
-    take = watch.step(as_task) if watch else as_task
-    over = await carry_out(platform, lease, rollout, place, take=take, kept=watch.kept(kept) if watch else kept)
-    await recording.rollout(over)
-    return over, said
+    @property
+    def member(self) -> Member:
+        return Member(target=self.target, platform=self.run.place.platform)
 
 
-async def _already(platform: HostsServices, target: Target, release: Release, named: bool) -> str | None:
-    """The stable version when it is this very release (under this name, when it was given one), whole, and alone with
-    the traffic; else None."""
-    state = await platform.inspect(target)
+def part_of(run: Run, source: Source, artifact: Artifact) -> Part:
+    """The release of an artifact for the run's environment."""
+    assert run.environment is not None
+    release = compose(run.spec, run.place, source, artifact, run.version or label(run.ref or "") or None)
+    return Part(run.with_script_in(source), release, Target(service=release.service, environment=run.environment))
+
+
+async def _already(platform: HostsServices, part: Part) -> Release | None:
+    """The stable release when it is this very one (under this name, when it was given one), whole, and alone with the
+    traffic; else None."""
+    release, state = part.release, await platform.inspect(part.target)
     there = state.of(state.stable)
     if there is None or not there.ready or there.weight != 100 or not same(release.version, state.stable):
         return None
-    return state.stable if state.stable == release.version or not named else None
+    named = bool(part.run.version or part.run.ref)
+    if named and state.stable != release.version:
+        return None
+    return release.model_copy(update={"version": str(state.stable)})
+
+
+async def roll(
+    run: Run, platform: HostsServices, lease: Lease, rollout: Rollout, place: EnvironmentSpec
+) -> tuple[Rollout, list[Said]]:
+    """Carries one rollout out, step by step into the records and the audit log."""
+    notes = Notes({lease.target: run})
+    (over,) = await _rolled(notes, [Hold(platform, lease, place)], [rollout])
+    return over, notes.said[lease.target]
+
+
+async def _rolled(
+    notes: Notes, holds: Sequence[Hold], rollouts: Sequence[Rollout], watches: Mapping[Target, Watch] | None = None
+) -> tuple[Rollout, ...]:
+    await notes.begun(rollouts)
+    take, kept = seen_by(watches or {}, as_task, notes.kept)
+    over = await carry_out_together(holds, rollouts, take=take, kept=kept)
+    await notes.ended(over)
+    return over
+
+
+async def groups_ended(notes: Notes, holds: Mapping[Target, Hold]) -> list[Rollout]:
+    """Brings the groups that killed processes left at what is held to their end; returns their rollouts."""
+    ended: list[Rollout] = []
+    for left in await groups_at(holds):
+        for one in left:
+            progress.working(
+                "deploy", f"ending the rollout of {one.release.version}, released with others, left half-way"
+            )
+        await notes.begun(left)
+        over = await end_group(holds, left, take=as_task, kept=notes.kept)
+        await notes.ended(over)
+        ended += over
+    return ended
+
+
+async def _planned(part: Part, hold: Hold, notes: Notes, group: Group | None) -> Rollout | None:
+    """The rollout to carry out; None where this very release is stable and has all traffic already. What a killed run
+    left is taken up when it is of the same release and alone, and taken back when it is not."""
+    left = await unfinished(hold.platform, hold.lease)
+    if left is None and await _already(hold.platform, part) is not None:
+        return None
+    again = left is not None and left.release.version == part.release.version and group is None
+    if left is not None and again and left.status is Status.PROGRESSING:
+        progress.working("deploy", f"taking up the rollout that was left at {left.action}")
+        return left
+    if left is not None:
+        progress.working("deploy", f"taking back the rollout of {left.release.version} that was left behind")
+        await _rolled(notes, [hold], [abort(left, LEFT)])
+    state = await hold.platform.inspect(part.target)
+    actions = plan(hold.place, first=state.stable is None, migrates=part.release.migrations is not None)
+    pages = history.read(await hold.platform.recall(part.target, HISTORY))
+    rollout = new_rollout(part.target, part.release, state, hold.place.strategy, actions, pages)
+    return rollout.model_copy(update={"group": group})
 
 
 async def roll_out(run: Run, source: Source, artifact: Artifact) -> Placed:
     """Brings the artifact to the run's environment and verifies it there; a bad one goes back by itself."""
-    assert run.environment is not None
-    release = compose(run.spec, run.place, source, artifact, run.version or label(run.ref or "") or None)
-    run = run.with_script_in(source)
-    target = Target(service=release.service, environment=run.environment)
-    platform = await platform_named(run.place.platform)
-    progress.began("deploy")
+    return (await roll_out_together([part_of(run, source, artifact)])).placed[0]
+
+
+async def roll_out_together(parts: Sequence[Part], group_id: str = "") -> Together:
+    """Brings services to their environment as one release: all of them are promoted, or none. One alone is an ordinary
+    rollout. SpecError for what can be refused before anything moves."""
+    distinct([part.target.service for part in parts])
+    for part in parts:
+        with progress.naming(part.target.service if len(parts) > 1 else ""):
+            progress.began("deploy")
     began = time.time()
+    notes = Notes({part.target: part.run for part in parts})
+    places = {part.member: part.run.place for part in parts}
+    group = Group(id=group_id or os.urandom(8).hex(), members=in_order(places)) if len(parts) > 1 else None
+    holders = {part.target: part.run.holder for part in parts}
+    async with held_together(places, lambda m: holders.get(m.target, parts[0].run.holder), say=_waiting) as holds:
+        await groups_ended(notes, holds)
+        planned = [await _planned(part, holds[part.target], notes, group) for part in parts]
+        moving = [rollout for rollout in planned if rollout is not None]
+        one_last(moving)
+        moved = await _moved(notes, holds, moving, parts)
+        stands = [await stand_of(holds[one.target], one) for one in moved.over.values()] if group else []
+        told = [await _told(part, holds[part.target], moved, notes, began) for part in parts]
+    where, placed_all = torn(stands), []
+    for one in told:
+        with progress.naming(one.target.service if group else ""):
+            placed_all.append(await placed(*one, began))
+    return Together(placed=tuple(placed_all), torn=where, fix=_command(parts) if where else "")
+
+
+class Told(NamedTuple):
+    """What is to be said of one service: its verdicts, and for how many seconds it was looked at."""
+
+    run: Run
+    platform: HostsServices
+    target: Target
+    version: str
+    deploy: Verdict
     checked: Verdict | None
-    async with held(platform, target, run.holder, say=lambda text: progress.working("deploy", text)) as lease:
-        stable = await _already(platform, target, release, bool(run.version or run.ref))
-        if stable is not None and await unfinished(platform, lease) is None:
-            release = release.model_copy(update={"version": stable})
-            bake = run.place.verify.bake
-            # Who says `--from verify` wants the whole look again.
-            bake = bake if run.start_at in ("deploy", "verify") else min(bake, STEADY_BAKE)
-            deploy, checked, baked = await _verified_again(platform, target, release, run.place, bake)
-        else:
-            rollout = await _begun(run, platform, lease, release)
-            async with watched(run, platform, rollout) as watch:
-                over, said = await roll(run, platform, lease, rollout, run.place, watch)
-                deploy, checked, baked = judged(over, said, time.time() - began)
-            if watch is not None and watch.proof is not None:
-                deploy = added(deploy, watch.proof, run.folder)
-    return await placed(run, platform, target, release.version, deploy, checked, began, baked)
+    baked: float
+
+
+async def _told(part: Part, hold: Hold, moved: Moved, notes: Notes, began: float) -> Told:
+    if part.target in moved.over:
+        deploy, checked, baked = judged(moved.over[part.target], notes.said[part.target], moved.ended - began)
+        if part.target in moved.proofs:
+            deploy = added(deploy, moved.proofs[part.target], part.run.folder)
+        return Told(part.run, hold.platform, part.target, part.release.version, deploy, checked, baked)
+    release = await _already(hold.platform, part) or part.release
+    bake = part.run.place.verify.bake
+    # Who says `--from verify` wants the whole look again.
+    bake = bake if part.run.start_at in ("deploy", "verify") else min(bake, STEADY_BAKE)
+    verdicts = await _verified_again(hold.platform, part.target, release, part.run.place, bake)
+    return Told(part.run, hold.platform, part.target, release.version, *verdicts)
+
+
+def _waiting(text: str) -> None:
+    progress.working("deploy", text)
+
+
+def _command(parts: Sequence[Part]) -> str:
+    return way_back([str(part.run.root) for part in parts], parts[0].target.environment)
+
+
+class Moved(NamedTuple):
+    """Rollouts that are over, what clients saw of them where that was asked for, and when the last step was done, in
+    seconds since the epoch."""
+
+    over: dict[Target, Rollout]
+    proofs: dict[Target, Proof]
+    ended: float
+
+
+async def _moved(notes: Notes, holds: Mapping[Target, Hold], moving: Sequence[Rollout], parts: Sequence[Part]) -> Moved:
+    """The rollouts, carried out. Where that breaks off in a group, the error says where each service stands."""
+    if not moving:
+        return Moved({}, {}, time.time())
+    try:
+        async with watched_together(notes.runs, holds, moving) as watches:
+            over = await _rolled(notes, [holds[one.target] for one in moving], moving, watches)
+            ended = time.time()
+        proofs = {target: watch.proof for target, watch in watches.items() if watch.proof is not None}
+        return Moved({one.target: one for one in over}, proofs, ended)
+    except TesError as error:
+        if len(moving) == 1:
+            raise
+        stands = [await stand_of(holds[one.target], one) for one in moving]
+        fix = f"take all of them back: {_command(parts)}" if torn(stands) else error.fix
+        raise PlatformError(f"{error.message}; {'; '.join(map(str, stands))}", fix=fix) from error
+
+
+async def stand_of(hold: Hold, rollout: Rollout) -> Stand:
+    """Where the rollout's service stands now, as its platform says."""
+    try:
+        return stand(rollout, await hold.platform.inspect(rollout.target))
+    except PlatformError as error:
+        return stand(rollout, None, error.message)
 
 
 async def placed(
@@ -261,8 +346,8 @@ async def placed(
     version: str,
     deploy: Verdict,
     checked: Verdict | None,
-    began: float,
     baked: float,
+    began: float,
 ) -> Placed:
     """Finishes the stages deploy and verify, and looks where the environment stands now."""
     deploy = deploy.model_copy(update={"reasons": (*deploy.reasons, *await asyncio.to_thread(waiting))})

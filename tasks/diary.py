@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 from blocks.platforms.protocol import HostsServices
@@ -34,7 +35,7 @@ LONGEST = 1000
 SOON = 5.0
 """Seconds in which a database that did not answer is not asked again: nobody waits for its time-out twice."""
 
-_open: ContextVar[Diary | None] = ContextVar("diary", default=None)
+_open: ContextVar[Mapping[Target, Diary]] = ContextVar("diaries", default=MappingProxyType({}))
 
 
 class Diary:
@@ -128,6 +129,8 @@ def _of(rollout: Rollout) -> dict[str, Any]:
         "token": rollout.token,
         "stable": rollout.stable,
         "frozen": rollout.frozen,
+        "group": rollout.group.id if rollout.group else "",
+        "together": rollout.group.beside(rollout.target) if rollout.group else "",
     }
 
 
@@ -140,22 +143,21 @@ def _shown(detail: Mapping[str, Any]) -> dict[str, Any]:
     return {key: cut(value) for key, value in detail.items()}
 
 
-def current() -> Diary | None:
-    """The diary of the lease that is held here; None where nobody holds one."""
-    return _open.get()
+def current(target: Target) -> Diary | None:
+    """The diary of the lease on that target which is held here; None where nobody holds one."""
+    return _open.get().get(target)
 
 
 def opened(target: Target, platform: HostsServices) -> Diary:
-    """A new one, which is the current one until `closed`."""
+    """A new one, which is its target's until `closed`."""
     found = Diary(target, platform)
-    _open.set(found)
+    _open.set({**_open.get(), target: found})
     return found
 
 
 async def closed(diary: Diary) -> None:
     """It is over: see `Diary.close`."""
-    if _open.get() is diary:
-        _open.set(None)
+    _open.set({target: one for target, one in _open.get().items() if one is not diary})
     await diary.close()
 
 

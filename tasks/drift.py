@@ -10,15 +10,17 @@ from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
 from domain import drift, freeze, history
 from domain.errors import LockHeld, PlatformError, Unavailable
+from domain.group import Member
 from domain.place import Lease, ServiceState, Target
 from domain.report import Stage, silent
 from domain.rollout import Rollout, abort
 from domain.verdict import Outcome, Value, Verdict
 from tasks import progress, recording
+from tasks.deploy import groups_ended, new_rollout, roll, sentence
 from tasks.diary import current
-from tasks.deploy import new_rollout, roll, sentence
 from tasks.kinds import act, observe
-from tasks.lease import held
+from tasks.left_behind import held_together
+from tasks.notes import Notes
 from tasks.rollback import WAY_BACK
 from tasks.rollout import HISTORY, PAGE, unfinished
 from tasks.run import Run
@@ -63,9 +65,17 @@ async def converged(run: Run, before: Looked) -> Looked:
     began = time.time()
     try:
         platform, target = await _place(run)
-        async with held(platform, target, run.holder, say=lambda text: progress.working(drift.GATE, text)) as lease:
-            done = await converge(run, platform, lease)
-            if (diary := current()) is not None:
+        places = {Member(target=target, platform=run.place.platform): run.place}
+        async with held_together(
+            places, lambda _: run.holder, say=lambda text: progress.working(drift.GATE, text)
+        ) as holds:
+            ended = await groups_ended(Notes({target: run}), holds)
+            lease = holds[target].lease
+            done = tuple(
+                f"{one.target.service}: the group's rollout that was left behind: {one.status}" for one in ended
+            )
+            done += await converge(run, platform, lease)
+            if (diary := current(target)) is not None:
                 diary.say("drift.converged", run=run.id, why="; ".join((*done, *before.stage.verdict.reasons)))
             verdict, state = await look(platform, target, lease)
     except (PlatformError, LockHeld) as error:
@@ -126,7 +136,7 @@ async def _removed(platform: HostsServices, lease: Lease, wanted: str) -> list[s
     gone = [version for version in drift.odd(state, pages) if not _weight(state, version)]
     for version in gone:
         await platform.retire(lease, version)
-        if (diary := current()) is not None:
+        if (diary := current(lease.target)) is not None:
             diary.say("release.retired", version=version, why="nobody released it, or no longer needs it")
     return gone
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from blocks.platforms import platform_named
@@ -25,10 +26,12 @@ async def prepare(
     ref: str | None = None,
     version: str | None = None,
     start_at: str | None = None,
+    group: str = "",
 ) -> Run:
     """Reads and checks the configuration and opens the run.
 
-    SpecError or CapabilityError names what is wrong; Unavailable when the records do not answer.
+    `group` is the flow run of several services that are released as one. SpecError or CapabilityError names what is
+    wrong; Unavailable when the records do not answer.
     """
     root = Path(project).expanduser().absolute()
     spec = load_spec(await where_the_spec_is(root, ref)).spec
@@ -39,7 +42,7 @@ async def prepare(
             f"there is no environment {environment!r} in the tes.yaml of {root}",
             fix=f"one of: {', '.join(spec.environments)}; or add environments.{environment}",
         )
-    run_id = new_run_id()
+    run_id = os.urandom(16).hex() if group else new_run_id()
     run = Run(
         id=run_id,
         kind=kind,
@@ -54,6 +57,7 @@ async def prepare(
         holder=holder(run_id),
         store=settings().state / "store",
         folder=settings().state / "runs" / run_id,
+        group=group,
     )
     if environment is not None:
         await _platform_can(run)

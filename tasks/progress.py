@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from domain.progress import Phase, Progress
-from domain.report import Report, Stage
+from domain.report import GroupReport, Report, Stage
 
-Listener = Callable[[Progress | Report], None]
+Event = Progress | Report | GroupReport
+Listener = Callable[[Event], None]
 
 _listeners: list[Listener] = []
+_service: ContextVar[str] = ContextVar("service", default="")
 
 
 @contextmanager
@@ -23,8 +26,20 @@ def listening(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def tell(event: Progress | Report) -> None:
+@contextmanager
+def naming(service: str) -> Iterator[None]:
+    """What is told inside the block is of this service: several go on side by side. An empty name changes nothing."""
+    before = _service.set(service or _service.get())
+    try:
+        yield
+    finally:
+        _service.reset(before)
+
+
+def tell(event: Event) -> None:
     """Passes an event on."""
+    if isinstance(event, Progress) and _service.get():
+        event = event.model_copy(update={"service": _service.get()})
     for listener in _listeners:
         listener(event)
 

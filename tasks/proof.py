@@ -9,13 +9,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from blocks.platforms.protocol import HostsServices
 from domain.errors import TesError
-from domain.place import Lease, ServiceState
+from domain.place import Lease, ServiceState, Target
 from domain.proof import Proof, assess, impossible
 from domain.proof_count import Answer, Counting
 from domain.rollout import Action, Rollout, Verb
@@ -25,7 +25,7 @@ from domain.verdict import Evidence, Verdict
 from tasks import recording
 from tasks.proof_sender import Sender
 from tasks.publish import publish_picture
-from tasks.rollout import Kept, Step
+from tasks.rollout import Hold, Kept, Step
 from tasks.run import Run
 from toolchain.reports import proof_plot
 
@@ -162,6 +162,36 @@ async def watched(run: Run, platform: HostsServices, rollout: Rollout) -> AsyncI
     finally:
         watch.proof = await watch.end(patient)
         await _kept(run, rollout, watch.proof)
+
+
+@asynccontextmanager
+async def watched_together(
+    runs: Mapping[Target, Run], holds: Mapping[Target, Hold], rollouts: Sequence[Rollout]
+) -> AsyncIterator[dict[Target, Watch]]:
+    """The same for several rollouts at once, each with a load of its own; those that ask for none are left out."""
+    async with AsyncExitStack() as stack:
+        watches: dict[Target, Watch] = {}
+        for one in rollouts:
+            watch = await stack.enter_async_context(watched(runs[one.target], holds[one.target].platform, one))
+            if watch is not None:
+                watches[one.target] = watch
+        yield watches
+
+
+def seen_by(watches: Mapping[Target, Watch], take: Step, kept: Kept) -> tuple[Step, Kept]:
+    """The same two, and each watch hears of the steps of its own target."""
+
+    async def taken(
+        platform: HostsServices, lease: Lease, rollout: Rollout, action: Action, place: EnvironmentSpec
+    ) -> Verdict:
+        watch = watches.get(lease.target)
+        return await (watch.step(take) if watch else take)(platform, lease, rollout, action, place)
+
+    async def told(rollout: Rollout, action: Action, verdict: Verdict, began: float) -> None:
+        watch = watches.get(rollout.target)
+        await (watch.kept(kept) if watch else kept)(rollout, action, verdict, began)
+
+    return taken, told
 
 
 async def _kept(run: Run, rollout: Rollout, proof: Proof) -> None:

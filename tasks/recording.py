@@ -50,7 +50,7 @@ async def opened(run: Run, source_digest: str | None = None) -> None:
         ref=run.ref,
         source_digest=source_digest,
         actor=run.actor,
-        flow_run_id=run.id,
+        flow_run_id=run.flow_run,
     )
 
 

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from prefect.runtime import flow_run
+from pydantic import Field
 
 from domain.policy import Mode, Policy
 from domain.spec import EnvironmentSpec, Spec
@@ -31,6 +32,12 @@ class Run(Value):
     holder: str
     store: Path
     folder: Path
+    group: str = Field("", description="the flow run of the group that this run is one service of; empty when alone")
+
+    @property
+    def flow_run(self) -> str:
+        """The id of Prefect's flow run."""
+        return self.group or self.id
 
     @property
     def place(self) -> EnvironmentSpec:

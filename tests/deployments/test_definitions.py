@@ -13,7 +13,8 @@ from deployments.definitions import Deployment, definitions, prefect_yaml
 from domain.errors import SpecError
 
 ALL = definitions()
-MOVES = ("release", "deploy", "rollback", "drift")
+TOGETHER = ("release_together", "deploy_together", "rollback_together")
+MOVES = ("release", "deploy", "rollback", "drift", *TOGETHER)
 REGULAR = {"execution/nightly", "selection/nightly", "flakiness/daily", "drift/staging", "drift/production"}
 
 

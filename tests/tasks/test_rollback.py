@@ -17,7 +17,8 @@ from domain.spec import EnvironmentSpec, Migrations, Verify
 from domain.supply import Artifact
 from domain.verdict import Outcome, Verdict
 from tasks import rollout as machinery
-from tasks.deploy import judged, new_rollout, standing
+from tasks.deploy import new_rollout, standing
+from tasks.judgement import judged
 from tasks.rollback import roll_back
 from tasks.rollout import HISTORY, PAGE, carry_out
 
