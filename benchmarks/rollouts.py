@@ -35,9 +35,10 @@ sys.path.insert(0, str(ROOT))
 from benchmarks._rollout_places import Place, place, why_not  # noqa: E402
 from domain.load import quantile  # noqa: E402
 from domain.place import Target  # noqa: E402
-from domain.proof import Proof  # noqa: E402
+from domain.proof import Proof, assess  # noqa: E402
 from domain.spec import Spec  # noqa: E402
 from domain.supply import Source  # noqa: E402
+from domain.verdict import worst  # noqa: E402
 from tasks import deploy, recording  # noqa: E402
 from tasks.run import Run  # noqa: E402
 
@@ -50,7 +51,8 @@ Row = tuple[float, float, int, str]
 
 def spec(where: Place, bad: str | None, rate: float, pause: float, number: int) -> Spec:
     """A tes.yaml of the release, good or bad in one way."""
-    environment = {**where.environment, "NUMBER": str(number)}
+    # As a good service does: on SIGTERM it goes on answering for a moment, and says that it will not be there again.
+    environment = {**where.environment, "NUMBER": str(number), "LINGER": "1"}
     environment |= {NEVER: {"BROKEN": "1"}, ERRORS: {"STATUS": "500"}, SLOW: {"PAUSE": str(pause)}}.get(bad or "", {})
     command = ["python", "-c", "raise SystemExit(3)"] if bad == CRASHES else list(where.command)
     return Spec.model_validate(
@@ -100,14 +102,15 @@ async def released(
     await recording.opened(run)
     began = time.time()
     placed = await deploy.roll_out(run, Source(project=SERVICE, root=str(home), digest="sha256:0"), where.artifact)
-    kept = run.folder / "deploy" / "proof.json"
+    proof = Proof.model_validate_json((run.folder / "deploy" / "proof.json").read_text())
     return {
         "version": placed.version,
         "kind": bad or "good",
-        "outcome": str(placed.stages[0].verdict.outcome),
+        "outcome": str(worst(stage.verdict.outcome for stage in placed.stages)),
         "seconds": round(time.time() - began, 2),
-        "why": placed.stages[0].verdict.reasons[0],
-        "proof": Proof.model_validate_json(kept.read_text()),
+        "why": "; ".join(reason for reason in placed.stages[0].verdict.reasons if not reason.startswith("proof")),
+        "proved": assess(proof).reasons,
+        "proof": proof,
     }
 
 
@@ -139,7 +142,10 @@ async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
                 for number in range(1, options.releases + 1):
                     bad = KINDS[(number // 2 - 1) % len(KINDS)] if number % 2 == 0 else None
                     told.append(await released(where, home, number, bad, options))
-                    print(f"{name} {told[-1]['version']} {told[-1]['kind']}: {told[-1]['why']}", file=sys.stderr)
+                    print(
+                        f"{name} {told[-1]['version']} {told[-1]['kind']}: {told[-1]['why']}; {told[-1]['proved']}",
+                        file=sys.stderr,
+                    )
                 await asyncio.sleep(2)
             finally:
                 load.send_signal(signal.SIGTERM)

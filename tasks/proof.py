@@ -218,7 +218,7 @@ def added(deploy: Verdict, proof: Proof, folder: Path) -> Verdict:
     word = "proof" if seen.passed else f"proof {seen.outcome}"
     return deploy.model_copy(
         update={
-            "reasons": (*deploy.reasons, *(f"{word}: {reason}" for reason in seen.reasons)),
+            "reasons": (*deploy.reasons, f"{word}: {'; '.join(seen.reasons)}"),
             "metrics": {**deploy.metrics, **{f"proof_{name}": value for name, value in seen.metrics.items()}},
             "evidence": (
                 *deploy.evidence,

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
-import httpx
+import httptools
 
 from domain.proof_count import Answer
 from domain.redaction import redact
+from tasks.proof_connection import Connection, Said
 
 UNDER_WAY = 200
 """Requests at once, and so connections."""
 LONGEST = 200
 """Characters of a reason."""
+IDLE = 4.0
+"""Seconds after which a connection is not used again: many servers close one after five, at the moment it is used."""
 
 
 def why(error: BaseException) -> str:
@@ -60,6 +65,8 @@ class Sender:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tes-proof", daemon=True)
         self._flying: set[asyncio.Task[None]] = set()
+        self._idle: list[Connection] = []
+        self._tls: ssl.SSLContext | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -78,11 +85,14 @@ class Sender:
             self.broken = error
 
     async def _run(self) -> None:
-        limits = httpx.Limits(max_connections=self.most, max_keepalive_connections=self.most)
-        # Authorities are loaded where they are needed: it takes a while.
-        secure = self.url.startswith("https:")
-        async with httpx.AsyncClient(timeout=self.timeout, limits=limits, verify=secure) as client:
-            began, number = time.time(), 0
+        parts = urlsplit(self.url)
+        if parts.scheme == "https":
+            self._tls = ssl.create_default_context()
+        self._host, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: tes-proof\r\n\r\n".encode()
+        began, number = time.time(), 0
+        try:
             while not self._stop.is_set():
                 due = began + number / self.rate
                 # A long pause would keep whoever stops us waiting.
@@ -93,21 +103,53 @@ class Sender:
                 if len(self._flying) >= self.most:
                     self._heard(Answer(due, unsent=True))
                     continue
-                task = asyncio.create_task(self._one(client, due))
+                task = asyncio.create_task(self._one(due))
                 self._flying.add(task)
                 task.add_done_callback(self._flying.discard)
             await asyncio.gather(*self._flying)
+        finally:
+            for connection in self._idle:
+                connection.close()
 
-    async def _one(self, client: httpx.AsyncClient, due: float) -> None:
+    async def _one(self, due: float) -> None:
         version, wrong = "", ""
         try:
             async with asyncio.timeout(self.timeout):
-                answer = await client.get(self.url)
-            version = answer.headers.get(self.header, "")
-            wrong = "" if 200 <= answer.status_code < 400 else f"status {answer.status_code}"
+                said = await self._asked()
+            version = said.version
+            wrong = "" if 200 <= said.status < 400 else f"status {said.status}"
         except TimeoutError:
             wrong = f"no answer within {self.timeout:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (OSError, ValueError, httptools.HttpParserError) as error:
             wrong = why(error)
         self._heard(Answer(due, time.time() - due, version, wrong))
         self.answered.set()
+
+    async def _asked(self) -> Said:
+        connection = self._kept() or await self._opened()
+        try:
+            return await connection.ask(self._request)
+        finally:
+            if connection.reusable:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    def _kept(self) -> Connection | None:
+        """The connection that was used last, so that those that are not needed grow old."""
+        now = time.monotonic()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable and now - connection.idle_since < IDLE:
+                return connection
+            connection.close()
+        return None
+
+    async def _opened(self) -> Connection:
+        def new() -> Connection:
+            return Connection(self.header.lower().encode())
+
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(new, self._host, self._port, ssl=self._tls)
+        return connection

@@ -17,6 +17,9 @@ import sys
 
 VERSION = open("version.txt").read() if os.path.exists("version.txt") else os.environ.get("TES_VERSION", "?")
 
+# After SIGTERM with LINGER=seconds: open connections are answered for so long, each for the last time.
+LEAVING = []
+
 
 async def head(reader):
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -41,7 +44,8 @@ async def body(reader, fields):
 def answer(writer, text, status=200, method="GET"):
     data = text.encode() if isinstance(text, str) else text
     sizes = b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n" % (status, len(data))
-    writer.write(sizes + b"X-Version: %b\r\n\r\n" % VERSION.encode())
+    last = b"Connection: close\r\n" if LEAVING else b""
+    writer.write(sizes + last + b"X-Version: %b\r\n\r\n" % VERSION.encode())
     if method != "HEAD":
         writer.write(data)
 
@@ -114,7 +118,7 @@ async def one(reader, writer):
         await asyncio.sleep(float(os.environ.get("PAUSE", "0")))
         status = int(os.environ.get("STATUS", "200"))
         answer(writer, VERSION, status, method)
-    return fields.get("connection", "").lower() != "close"
+    return fields.get("connection", "").lower() != "close" and not LEAVING
 
 
 async def serve(reader, writer):
@@ -135,6 +139,9 @@ async def main():
     print("serving", VERSION)
     await stop.wait()
     server.close()
+    if os.environ.get("LINGER"):
+        LEAVING.append(True)
+        await asyncio.sleep(float(os.environ["LINGER"]))
 
 
 asyncio.run(main())

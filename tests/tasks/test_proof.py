@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -37,8 +38,10 @@ class Shop(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     version, status, pause = "v1", 200, 0.0
+    asked = threading.Event()
 
     def do_GET(self) -> None:
+        type(self).asked.set()
         time.sleep(type(self).pause)
         self.send_response(type(self).status)
         if type(self).version:
@@ -55,6 +58,8 @@ class Shop(BaseHTTPRequestHandler):
 def shop() -> Iterator[tuple[type[Shop], str]]:
     class Own(Shop):
         """What it says is this test's alone."""
+
+        asked = threading.Event()
 
     class Server(ThreadingHTTPServer):
         daemon_threads, block_on_close = True, False
@@ -225,19 +230,20 @@ async def test_nobody_who_wants_to_be_gone_waits_for_answers(
     shop: tuple[type[Shop], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C, with every answer half a minute away."""
-    shop[0].pause = 30.0
+    shop[0].pause = 60.0
     monkeypatch.setattr(proving, "TAIL", 60.0)
-    begun = time.monotonic()
+    monkeypatch.setattr(proving, "FIRST", 0.1)
 
     async def interrupted() -> None:
         await proved(tmp_path, shop[1], ProofSpec(rate=50, path="/", timeout=60), SHIFT, pause=20)
 
     task = asyncio.create_task(interrupted())
-    await asyncio.sleep(0.5)
+    assert await asyncio.to_thread(shop[0].asked.wait, 30)
+    begun = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 30
     found = records.proof("ro")
     assert found is not None and found.problems == ("the last answers were not waited for",)
 
@@ -301,3 +307,49 @@ def test_time_counts_from_when_a_request_was_due(shop: tuple[type[Shop], str]) -
     with sending(shop[1], heard, rate=10.0):
         time.sleep(0.5)
     assert all(answer.seconds >= 0.3 for answer in heard)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nx-release: v1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "ends", "version", "wrong"),
+    [
+        (HEAD + b"Content-Length: 2\r\n\r\nok", False, "v1", ""),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", False, "v1", ""),
+        (HEAD + b"\r\nuntil the end", True, "v1", ""),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 0\r\n\r\n", False, "v1", ""),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", False, "", ""),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", False, "", "status 503"),
+        (HEAD + b"Content-Length: 9\r\n\r\nhalf", True, "", "closed before the answer"),
+        (b"", True, "", "closed before the answer"),
+        (b"what is this\r\n\r\n", True, "", "HttpParser"),
+    ],
+)
+def test_answers_are_understood_as_http_has_them(answer: bytes, ends: bool, version: str, wrong: str) -> None:
+    """On a connection that is used again where that can be."""
+    opened: list[object] = []
+
+    class Raw(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            opened.append(self)
+            while self.rfile.readline():
+                while self.rfile.readline().strip():
+                    pass
+                self.wfile.write(answer)
+                if ends:
+                    return
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads, block_on_close = True, False
+
+    heard: list[Answer] = []
+    with Server(("127.0.0.1", 0), Raw) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with sending(f"http://127.0.0.1:{server.server_address[1]}/", heard, rate=10.0):
+            time.sleep(0.6)
+        server.shutdown()
+    assert len(heard) >= 2
+    for told in heard:
+        assert (told.version, bool(told.wrong)) == (version, bool(wrong)) and wrong in told.wrong, told
+    assert (len(opened) == len(heard)) is ends
