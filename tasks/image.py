@@ -161,8 +161,8 @@ class _Registry:
         if there is not None:
             raise Taken(
                 f"{name} is another image in the registry: {there[0] or 'one of several platforms'} (image "
-                f"{there[1] or 'unknown'}), and here {identity} was built; nothing was overwritten: deploy what is there "
-                "by --version, release another revision, or remove the tag"
+                f"{there[1] or 'unknown'}), and here {identity} was built; nothing was overwritten: deploy what is "
+                "there by --version, release another revision, or remove the tag"
             )
         await self._run(docker.retag(self.engine, image, name), "tag", f"tag {name}")
         return docker.parse_digest(

@@ -208,7 +208,7 @@ _UNREACHABLE = re.compile(
 
 
 def refusal(ran: Ran, host: str) -> ToolError | Unavailable | None:
-    """What keeps us out of a registry, in a line: it does not know us, or it does not answer. None for other trouble."""
+    """What keeps us out of a registry, in a line: it does not know us, or it does not answer. None of other trouble."""
     said = [line.strip() for line in _said(ran).splitlines() if line.strip()]
     for pattern, what, fix, kind in (
         (
