@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from domain.development import including
 from domain.errors import LockHeld, SpecError, TesError, Unavailable
 from domain.place import Target
 from domain.report import Report, Stage, weigh
@@ -42,7 +43,7 @@ def rollback(project: Path, environment: str, service: str | None, to: str | Non
         if name is not None and not _NAME.fullmatch(name):
             raise SpecError(f"{option} {name[:80]!r} cannot be a name", fix="`tes status` lists what there is")
     if service is None:
-        spec = load_spec(project, files=False).spec
+        spec = including(load_spec(project, files=False).spec, environment)
         if environment not in spec.environments:
             raise SpecError(
                 f"there is no environment {environment!r} in the tes.yaml of {project}",
