@@ -8,8 +8,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from domain.duration import seconds
 from domain.errors import SpecError, TesError
-from domain.spec_types import seconds
 
 
 def since(text: str | None) -> datetime | None:

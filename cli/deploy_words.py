@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blocks.platforms import known
+from domain.development import including
 from domain.errors import CapabilityError, SpecError
 from domain.forecast import Forecast, Forecasts
 from domain.group import distinct
@@ -38,7 +39,7 @@ def agreed(project: Path, environment: str, platform: str | None, strategy: str 
         platform, said = CLOUDS[platform], f"{said} ({CLOUDS[platform]})"
     if platform is not None and platform not in known():
         raise CapabilityError(f"{said}: there is no such platform yet", fix=f"use one of {', '.join(known())}")
-    environments = load_spec(project.expanduser()).spec.environments
+    environments = including(load_spec(project.expanduser()).spec, environment).environments
     if environment not in environments:
         names = ", ".join(environments) or "none"
         raise SpecError(f"environment {environment} is not in tes.yaml; there: {names}", fix="name one of them")
@@ -60,7 +61,7 @@ def foretold(project: Path, environment: str, version: str | None) -> Forecast:
     """What a rollout would do; the platform is asked, and nothing is done."""
     from tasks.forecast import foreseen  # Prefect comes with it: not before it is needed
 
-    spec = load_spec(project.expanduser()).spec
+    spec = including(load_spec(project.expanduser()).spec, environment)
     service = spec.name or project.expanduser().absolute().name
     return asyncio.run(foreseen(spec, Target(service=service, environment=environment), version))
 

@@ -74,6 +74,12 @@ def _of_environment(one: argparse.ArgumentParser) -> None:
 
 
 def _deploy(given: argparse.Namespace) -> int:
+    if given.environment == "development" and not given.platform and not given.strategy:
+        from cli.development import development
+
+        code = development(Path(given.project), given.ref, plan=given.plan, as_json=given.json)
+        if code is not None:
+            return code
     if given.platform or given.strategy or given.plan:
         from cli.deploy_words import agreed, foretold, foretold_together
 

@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--ref", help="a git revision; the work tree as it is when left out")
 
     add("up", "Start the Prefect server, a worker and the API service.", "tes up", _up)
-    one = add("down", "Stop them.", "tes down --all", _down, json=False)
+    one = add("down", "Stop them, and what compose runs for development.", "tes down --all", _down, json=False)
     one.add_argument("--all", action="store_true", help="stop the services on the local platform, too")
     words_of_setup(
         add(

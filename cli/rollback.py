@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from blocks.platforms.protocol import HostsServices
+from domain.development import including
 from domain.errors import LockHeld, SpecError, TesError, Unavailable
 from domain.group import Member, distinct, way_back
 from domain.place import Target
@@ -77,7 +78,7 @@ def _place(project: Path, environment: str, service: str | None) -> Place:
             raise SpecError(f"{option} {name[:80]!r} cannot be a name", fix="`tes status` lists what there is")
     if service is not None:
         return Place(Target(service=service, environment=environment), EnvironmentSpec(), None)
-    spec = load_spec(project, files=False).spec
+    spec = including(load_spec(project, files=False).spec, environment)
     if environment not in spec.environments:
         raise SpecError(
             f"there is no environment {environment!r} in the tes.yaml of {project}",

@@ -18,6 +18,7 @@ from cli import runtime
 from cli.display import Picture, Plain, summary, watching
 from cli.approval import answer
 from domain.approval import Answer
+from domain.development import including
 from domain.errors import SpecError, TesError
 from domain.outcome import Outcome
 from domain.place import Target
@@ -109,7 +110,7 @@ def standing(project: Path, environment: str | None) -> str:
     if environment is None:
         return ""
     try:
-        spec = load_spec(project, files=False).spec
+        spec = including(load_spec(project, files=False).spec, environment)
         place = spec.environments.get(environment)
         target = Target(service=spec.name or project.name, environment=environment)
         return f"{asyncio.run(_seen(target, place.platform))}; " if place else ""
@@ -136,7 +137,7 @@ def remarks(loaded: LoadedSpec | None) -> list[str]:
 def refuse_early(project: Path, environment: str | None) -> LoadedSpec:
     # Before the runtime is started: a mistake in tes.yaml should not take 5 s to be told.
     loaded = load_spec(project)
-    spec = loaded.spec
+    spec = including(loaded.spec, environment)
     if environment is not None and environment not in spec.environments:
         raise SpecError(
             f"there is no environment {environment!r} in the tes.yaml of {project}",

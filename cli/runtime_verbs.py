@@ -8,6 +8,8 @@ import json
 import sys
 
 from cli import runtime
+from domain.development import NAME
+from settings import settings
 
 
 def up(as_json: bool) -> int:
@@ -32,7 +34,7 @@ def up(as_json: bool) -> int:
 
 
 def down(everything: bool) -> int:
-    """Stops the runtime; with `everything`, the services on the local platform as well."""
+    """Stops the runtime and what compose runs for development; with `everything`, also the local platform."""
     ran = asyncio.run(_down(everything))
     print("stopped" if ran else "nothing was running")
     return 0
@@ -40,6 +42,10 @@ def down(everything: bool) -> int:
 
 async def _down(everything: bool) -> bool:
     stopped = await runtime.down()
+    if (settings().state / NAME).is_dir():
+        from tasks.development import bring_down
+
+        stopped = bool(await bring_down()) or stopped
     if everything:
         from blocks.platforms.local import LocalPlatform  # Prefect comes with it: not before it is needed
 

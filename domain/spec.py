@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from domain.duration import Seconds, Timeout
 from domain.policy import Mode
 from domain.spec_proof import ProofSpec
-from domain.spec_types import EnvKey, Name, Ratio, SecretRef, Seconds, Timeout
+from domain.spec_types import EnvKey, Name, Ratio, SecretRef
 from domain.verdict import Value
 
 SHIPPED_SCANNERS = ("bandit", "detect_secrets", "pip_audit", "trivy")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from domain.spec_types import Timeout
+from domain.duration import Timeout
 from domain.verdict import Value
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import CapabilityError
+from domain.place import Release
 from domain.report import Stage
 from domain.supply import Artifact, Source
 from domain.verdict import Outcome, Verdict
@@ -73,6 +74,21 @@ def _another(version: str, where: str, released: Artifact, artifact: Artifact) -
     return Verdict(gate="build", outcome=Outcome.FAIL, reasons=(why,))
 
 
+async def _moved(run: Run, where: str, release: Release, kinds: Sequence[str]) -> Stage:
+    """The released artifact as the stage's own."""
+    artifact = release.artifact
+
+    async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
+        if artifact.kind not in kinds:
+            why = f"{run.version} is of kind {artifact.kind}, and the platform takes {', '.join(kinds)}"
+            return Verdict(gate="build", outcome=Outcome.FAIL, reasons=(why,)), {}
+        verdict = _told(artifact, f"as released to {where}; nothing was built")
+        return verdict.model_copy(update={"reused": True}), {"artifact": artifact.model_dump(mode="json")}
+
+    # A key of its own: it says nothing about what the files here would come to.
+    return await perform(run, "build", {"released": release.version}, work, reusable=False)
+
+
 @derive("build")
 async def build(run: Run, source: Source, kinds: Sequence[str] = ("bundle", "image")) -> Stage:
     """Builds what the platform takes (`kinds`); payload `artifact`.
@@ -85,13 +101,10 @@ async def build(run: Run, source: Source, kinds: Sequence[str] = ("bundle", "ima
     there = await _what_is_there(builder)
     known = await recording.promoted_as(run.project, run.version) if run.version and run.environment else None
 
+    if known is not None and run.kind == "deploy" and run.ref is None and there(known[1].artifact):
+        return await _moved(run, *known, kinds)
+
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
-        if known is not None and run.kind == "deploy" and run.ref is None and there(known[1].artifact):
-            if (same := known[1].artifact).kind not in kinds:
-                why = f"{run.version} is a {same.kind}, and the platform takes {', '.join(kinds)}"
-                return Verdict(gate="build", outcome=Outcome.FAIL, reasons=(why,)), {}
-            verdict = _told(same, f"as released to {known[0]}; nothing was built")
-            return verdict.model_copy(update={"reused": True}), {"artifact": same.model_dump(mode="json")}
         artifact = await _make(builder, source, run)
         if known is not None and known[1].artifact.content != artifact.content:
             return _another(str(run.version), known[0], known[1].artifact, artifact), {}

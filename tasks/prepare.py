@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from blocks.platforms import platform_named
+from domain.development import including
 from domain.errors import CapabilityError, SpecError
 from domain.release import named, startable
 from domain.rollout import plan, requires
@@ -34,7 +35,7 @@ async def prepare(
     wrong; Unavailable when the records do not answer.
     """
     root = Path(project).expanduser().absolute()
-    spec = load_spec(await where_the_spec_is(root, ref)).spec
+    spec = including(load_spec(await where_the_spec_is(root, ref)).spec, environment)
     if start_at is not None and start_at not in STAGES:
         raise SpecError(f"there is no stage {start_at!r}", fix=f"one of: {', '.join(STAGES)}")
     if environment is not None and environment not in spec.environments:

@@ -1,8 +1,7 @@
-"""A real registry on this machine, for the tests that push; with a password where one is given."""
+"""A real registry on this machine, for the tests that push; closed to strangers where that is wanted."""
 
 from __future__ import annotations
 
-import crypt
 import socket
 import subprocess
 import time
@@ -12,6 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PASSWORD = "hunter2hunter2"
+# Of that word, as htpasswd -B writes it.
+_BCRYPT = "$2b$04$pma8k5z4Sj2mPe/iRv0R2uElr0Z8XmItsaEBBg1Obnvld9V5MpnFy"
+
 
 def free_port() -> int:
     with socket.socket() as one:
@@ -20,13 +23,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def registry(folder: Path, password: str = "") -> Iterator[str]:
-    """Its host:port. User `ci` has the password."""
+def registry(folder: Path, *, closed: bool = False) -> Iterator[str]:
+    """Its host:port. A closed one lets nobody in but user `ci` with PASSWORD."""
     folder.mkdir(parents=True)
     port, auth = free_port(), ""
-    if password:
-        salt = crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)
-        (folder / "users").write_text(f"ci:{crypt.crypt(password, salt)}\n")
+    if closed:
+        (folder / "users").write_text(f"ci:{_BCRYPT}\n")
         auth = f"auth:\n  htpasswd:\n    realm: tests\n    path: {folder}/users\n"
     (folder / "config.yml").write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/data}}\n"

@@ -17,7 +17,7 @@ from domain.verdict import Outcome
 from settings import settings
 from tasks import image, push
 from tasks.run import Run
-from tests.tasks.registry import free_port, registry
+from tests.tasks.registry import PASSWORD, free_port, registry
 
 pytestmark = pytest.mark.requires("docker", "docker-registry")
 
@@ -90,7 +90,7 @@ async def test_a_registry_that_does_not_know_us_is_a_line_with_the_way_in(
     tmp_path: Path, built: Callable[[str], Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
-    with registry(tmp_path / "registry", "hunter2hunter2") as host:
+    with registry(tmp_path / "registry", closed=True) as host:
         with pytest.raises(ToolError, match=f"the registry {host} does not let us in: ") as no:
             await image.push_image(built("one"), f"{host}/shop", tmp_path / "out")
         assert f"docker login {host}" in no.value.fix and "\n" not in no.value.message
@@ -100,7 +100,7 @@ async def test_the_password_comes_by_reference_and_is_in_no_argv_or_record(
     tmp_path: Path, built: Callable[[str], Artifact], monkeypatch: pytest.MonkeyPatch, tes_home: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
-    monkeypatch.setenv("REGISTRY_WORD", "hunter2hunter2")
+    monkeypatch.setenv("REGISTRY_WORD", PASSWORD)
     seen: list[str] = []
     execute = image.execute
 
@@ -109,7 +109,7 @@ async def test_the_password_comes_by_reference_and_is_in_no_argv_or_record(
         return await execute(command, out)  # type: ignore[arg-type]
 
     monkeypatch.setattr(image, "execute", watched)
-    with registry(tmp_path / "registry", "hunter2hunter2") as host:
+    with registry(tmp_path / "registry", closed=True) as host:
         words = {"registry_username": "ci", "registry_password": "env:REGISTRY_WORD"}
         run = run_of(tmp_path, registry=f"{host}/shop", **words)
         records.open_run("r1", "shop", "release")
@@ -117,7 +117,7 @@ async def test_the_password_comes_by_reference_and_is_in_no_argv_or_record(
         records.close()
     assert stage.verdict.outcome is Outcome.PASS, stage.verdict.reasons
     assert stage.payload["artifact"]["location"].startswith(f"{host}/shop@sha256:")
-    assert seen and "hunter2" not in "".join(seen) + stage.model_dump_json()
+    assert seen and PASSWORD not in "".join(seen) + stage.model_dump_json()
     assert not [path for path in settings().state.rglob("config.json")]
 
 
