@@ -60,25 +60,21 @@ def killed_at(tes: Tes, projects: list[Path], stage: str) -> None:
         return len(new) == len(projects) and all(chain.begun(one, stage) for one in new)
 
     chain.until(there, stage)
-    for pid in _flow_processes(tes):
+    pids = tes.script(_RUNNING, *(one.name for one in projects))
+    assert pids
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
     running.communicate()
 
 
-def _flow_processes(tes: Tes) -> set[int]:
-    told = json.loads(tes.script(_RUNNING))
-    assert told
-    return set(told)
-
-
 _RUNNING = """
-import json, records
+import json, sys
 from records.session import reading
 from records.tables import RunRow
 from sqlmodel import select
 with reading() as session:
     rows = session.exec(select(RunRow).where(RunRow.state == "running")).all()
-print(json.dumps(json.dumps(sorted({row.pid for row in rows}))))
+print(json.dumps(sorted({row.pid for row in rows if row.project in sys.argv[1:]})))
 """
 
 
