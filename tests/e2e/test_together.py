@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,22 +62,11 @@ def killed_at(tes: Tes, projects: list[Path], stage: str) -> None:
         return len(new) == len(projects) and all(chain.begun(one, stage) for one in new)
 
     chain.until(there, stage)
-    pids = tes.script(_RUNNING, *(one.name for one in projects))
-    assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    with contextlib.closing(sqlite3.connect(tes.home / "records.db")) as found:
+        query = "select distinct pid from runs where project = ? and state = 'running'"
+        ((pid,),) = found.execute(query, (projects[0].name,)).fetchall()
+    os.kill(pid, signal.SIGKILL)
     running.communicate()
-
-
-_RUNNING = """
-import json, sys
-from records.session import reading
-from records.tables import RunRow
-from sqlmodel import select
-with reading() as session:
-    rows = session.exec(select(RunRow).where(RunRow.state == "running")).all()
-print(json.dumps(sorted({row.pid for row in rows if row.project in sys.argv[1:]})))
-"""
 
 
 def test_killed_before_both_were_promoted_a_rollback_of_one_takes_both_back(tes: Tes, pair: list[Path]) -> None:
