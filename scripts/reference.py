@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from cli.main import parser  # noqa: E402
 from cli.testing.summary import FIELDS  # noqa: E402
-from domain.report import Report, Stage  # noqa: E402
+from domain.report import GroupReport, Report, Stage  # noqa: E402
 from domain.schema import schema, tables  # noqa: E402
 from domain.standing import Held, Share, Standing, Told, UnderWay  # noqa: E402
 
@@ -48,7 +48,9 @@ HEAD = """# The `tes` command
 
 With `--json`, standard output holds one JSON object and nothing else; progress and errors go to
 standard error. When the command ends with 3, 4 or 130 there is no object. On a terminal progress is a live table;
-elsewhere it is one line an event.
+elsewhere it is one line an event. Several services that are one release
+([how](../how-to/release-several-services-together.md)) end with the worst of their codes, and with 4, and an object,
+where some of them are at the new release and others could not be taken back.
 """
 JSON = """
 ## What `--json` prints
@@ -61,6 +63,7 @@ JSON = """
 MODELS = (
     (Report, ""),
     (Stage, "\nEach of `stages`:\n"),
+    (GroupReport, "\n`release`, `deploy` and `rollback` of several projects print one object over their reports:\n"),
     (
         Standing,
         "\n`status` prints `runtime` (its parts; null when it is not running), `problem` (why tes.yaml cannot be used) "
@@ -91,9 +94,12 @@ def cli_text() -> str:
     return "".join(pages)
 
 
+_MANY = {"?": " (may be left out)", "*": " ... (may be left out)"}
+
+
 def _word(action: argparse.Action) -> str:
     if not action.option_strings:
-        return f"`{action.metavar or action.dest.upper()}`" + (" (may be left out)" if action.nargs == "?" else "")
+        return f"`{action.metavar or action.dest.upper()}`" + (_MANY.get(str(action.nargs), ""))
     value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
     return ", ".join(f"`{option}{value}`" for option in action.option_strings)
 

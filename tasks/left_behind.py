@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from blocks.platforms import platform_named
 from blocks.platforms.protocol import HostsServices
-from domain.errors import PlatformError
+from domain.errors import PlatformError, SpecError
 from domain.group import Member, in_order
 from domain.place import Target
 from domain.rollout import Rollout, Status, Verb, advance
@@ -60,22 +60,32 @@ async def held_together(
 
 
 async def _with_left_groups(known: Mapping[Member, EnvironmentSpec], halted: bool) -> dict[Member, EnvironmentSpec]:
-    """The members beside the known ones whose notebooks tell of the same unfinished group."""
+    """The members beside the known ones of groups that somebody has to end, as the known ones' notebooks name them."""
     targets, more = {member.target for member in known}, dict[Member, EnvironmentSpec]()
     for member in known:
         page = await page_of(await platform_named(member.platform), member.target)
-        if page is None or page.group is None or not open_still(page, halted=halted):
+        # One that was promoted stays whatever the others' notebooks say: all had been promoted by then.
+        if page is None or page.group is None or page.status is Status.PROMOTED:
             continue
-        for other in page.group.members:
-            if other.target not in targets and await _is_in(page.group.id, other):
-                targets.add(other.target)
-                more[other] = EnvironmentSpec(platform=other.platform)
+        here = open_still(page, halted=halted)
+        others = [other for other in page.group.members if other.target not in targets]
+        found = [(other, await _page_in(page.group.id, other, needed=here)) for other in others]
+        if here or any(open_still(one, halted=halted) for _, one in found):
+            targets |= {other.target for other, one in found if one is not None}
+            more |= {other: EnvironmentSpec(platform=other.platform) for other, one in found if one is not None}
     return more
 
 
-async def _is_in(group: str, member: Member) -> bool:
-    page = await page_of(await platform_named(member.platform), member.target)
-    return page is not None and page.group is not None and page.group.id == group
+async def _page_in(group: str, member: Member, *, needed: bool) -> Rollout | None:
+    """The member's page, when it is still of that group. Where nothing of ours hangs on it, a platform that does not
+    answer must not keep us from our own: whoever comes to that member next ends it."""
+    try:
+        page = await page_of(await platform_named(member.platform), member.target)
+    except (PlatformError, SpecError):
+        if needed:
+            raise
+        return None
+    return page if page is not None and page.group is not None and page.group.id == group else None
 
 
 async def groups_at(holds: Mapping[Target, Hold], *, halted: bool = False) -> list[Rollouts]:

@@ -190,9 +190,11 @@ class _Seat:
     def __init__(self, hold: Hold, rollout: Rollout) -> None:
         self.hold, self.rollout = hold, rollout.model_copy(update={"token": hold.lease.token})
         self.written = _Written(self.rollout)
+        self.is_lost = False  # the lease: whoever has it now has the notebook
 
     async def write_down(self) -> None:
-        await _write_down(self.hold.platform, self.hold.lease, self.rollout)
+        writing = _write_down(self.hold.platform, self.hold.lease, self.rollout)
+        await (_as_far_as_it_goes(writing, self.hold.lease) if self.is_lost else writing)
 
     async def move(self, take: Step, kept: Kept) -> None:
         """Does the next action, and writes down what came of it."""
@@ -232,8 +234,9 @@ class _Seat:
             token = (await _insistently(lambda: platform.inspect(lease.target))).token
         except PlatformError as error:
             return f"the lease on {lease.target} cannot be looked at: {error.message}"
+        self.is_lost = token > lease.token
         newer = f"the lease on {lease.target} was lost: its token {lease.token} is older than {token}"
-        return newer if token > lease.token else ""
+        return newer if self.is_lost else ""
 
 
 async def carry_out(
