@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.kubernetes import KubernetesPlatform
+from blocks.platforms.kubernetes_parts.garbage import told
+from domain.charter import Placed
+from domain.errors import Rejected
+from domain.place import Target
 from tests.blocks.block_suite import BlockSuite
-from tests.blocks.kubernetes_subject import KubernetesSubject
-from tests.blocks.platform_contract import PlatformContract
+from tests.blocks.kubernetes_subject import KubernetesSubject, listed
+from tests.blocks.platform_contract import TARGET, PlatformContract
 
+CONTRACT = PlatformContract()
+_RELEASE = "test-execution-system.io/release"
 pytestmark = [pytest.mark.requires("kubernetes"), pytest.mark.timeout(240)]
 
 
@@ -31,3 +38,58 @@ class TestBlock(BlockSuite):
     @pytest.fixture
     def block(self) -> type[Block]:
         return KubernetesPlatform
+
+
+async def test_what_a_killed_client_left_is_removed_and_nothing_of_anybody_else(subject: KubernetesSubject) -> None:
+    """Copies, secret and budget that came when their release was retired already; copies of a target that is gone;
+    beside them a Secret that a person wrote with our labels, and what is in use."""
+    platform = subject.platform
+    await CONTRACT.stable(subject, await CONTRACT.lease(subject))
+    used = [await listed(subject, kind) for kind in ("deployments", "services")]
+    late = subject.release("v2", replicas=2, secrets={"KEY": "env:KEY"})
+    place, gone = platform.place(TARGET), platform.place(Target(service="shop", environment="preview"))
+    await place.start(Placed(release=late), {"KEY": "hunter2"})
+    await gone.start(Placed(release=subject.release("v1")), {})
+    theirs = (await subject.api.get(f"{place.names.secrets}/{place.names.release('v2')}"))["metadata"]["labels"]
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"my-{theirs[_RELEASE]}", "labels": theirs}}
+    await asyncio.to_thread(subject.api._asked, "POST", place.names.secrets, {"fieldManager": "somebody"}, secret)
+
+    assert list(await platform.garbage()) == [], "it is too young"
+    left = await platform._left(0.0)
+    ours = place.names.release("v2")
+    assert told(left) == (
+        f"Deployment {gone.names.release('v1')}",
+        f"Deployment {ours}",
+        f"PodDisruptionBudget {ours}",
+        f"Secret {ours}",
+    )
+    assert await platform._litter().remove(left) == left
+    assert await platform._left(0.0) == []
+    assert [await listed(subject, kind) for kind in ("deployments", "services")] == used
+    assert await listed(subject, "secrets") == [f"my-{theirs[_RELEASE]}"]
+    assert (await subject.send(10)).keys() == {"v1"}
+    await subject.api.delete(f"{place.names.secrets}/my-{theirs[_RELEASE]}")
+
+
+async def test_what_was_changed_since_it_was_seen_is_not_removed(subject: KubernetesSubject) -> None:
+    platform, place = subject.platform, subject.platform.place(TARGET)
+    await place.start(Placed(release=subject.release("v1"), weight=0), {})
+    left = await platform._left(0.0)
+    path = f"{place.names.deployments}/{place.names.release('v1')}"
+    await subject.api.merge(path, {"metadata": {"annotations": {"seen": "again"}}})
+    assert await platform._litter().remove(left) == []
+    assert await subject.api.find(path) is not None
+
+
+async def test_a_charter_that_was_removed_takes_nothing_from_the_clients(subject: KubernetesSubject) -> None:
+    platform, names = subject.platform, subject.platform.place(TARGET).names
+    await CONTRACT.stable(subject, await CONTRACT.lease(subject))
+    charter = await subject.api.get(names.charter)
+    await subject.api.delete(names.charter)
+    with pytest.raises(Rejected, match=f"ConfigMap {names.stem} is gone"):
+        await platform.acquire(TARGET, "somebody", 60.0)
+    assert await platform._left(0.0) == []
+    assert (await subject.send(10)).keys() == {"v1"}
+    del charter["metadata"]["resourceVersion"], charter["metadata"]["uid"]
+    await subject.api.create(names.charters, charter)
+    assert await CONTRACT.versions(subject) == {"v1": 100}

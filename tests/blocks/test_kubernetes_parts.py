@@ -117,7 +117,7 @@ def test_what_the_block_says_of_pods_lies_over_ours() -> None:
     over = {"nodeSelector": {"disk": "fast"}, "containers": [{"volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}
     spec = manifests.pod(release(), Wishes(pod=over), {}, "s")
     assert spec["nodeSelector"] == {"disk": "fast"}
-    assert spec["containers"][0]["volumeMounts"] and spec["containers"][0]["image"] == "registry.example/shop:1"
+    assert spec["containers"][0]["volumeMounts"] and spec["containers"][0]["image"] == "registry.example/shop@sha256:0"
 
 
 def test_a_cluster_that_can_wait_by_itself_needs_no_sleep_of_the_image() -> None:

@@ -74,12 +74,20 @@ class Api:
         """These fields alone become as said (JSON merge patch)."""
         return await asyncio.to_thread(self._asked, "PATCH", path, {}, document, "application/merge-patch+json")
 
-    async def delete(self, path: str) -> None:
-        """It goes, and what it owns; harmless when it is gone."""
+    async def delete(self, path: str, seen: Mapping[str, str] | None = None) -> None:
+        """It goes, and what it owns; harmless when it is gone. With its `uid` and `resourceVersion` as they were seen,
+        Conflict when it is another one by now."""
+        body = None if seen is None else {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": dict(seen)}
         try:
-            await asyncio.to_thread(self._asked, "DELETE", path, {"propagationPolicy": "Background"}, None)
+            await asyncio.to_thread(self._asked, "DELETE", path, {"propagationPolicy": "Background"}, body)
         except NotThere:
             return
+
+    async def budgets(self, namespace: str) -> tuple[str, str]:
+        """Where disruption budgets are, and the version of policy/ that the cluster has: v1 from 1.21 on."""
+        group = await self.get("/apis/policy")
+        version = "v1" if any(one["version"] == "v1" for one in group["versions"]) else "v1beta1"
+        return f"/apis/policy/{version}/namespaces/{namespace}/poddisruptionbudgets", version
 
     def _asked(
         self, method: str, path: str, query: Mapping[str, str], body: Document | None, kind: str = "application/json"

@@ -218,7 +218,8 @@ def _container(
     values["PORT"] = {"value": port}
     found: Document = {
         "name": "app",
-        "image": release.artifact.location,
+        # Where nothing is ever pulled, an image is on the node under the name that it was put there with.
+        "image": release.artifact.location if wishes.pull == "Never" else release.artifact.reference,
         "imagePullPolicy": wishes.pull,
         "env": [{"name": key, **value} for key, value in values.items()],
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -15,6 +15,7 @@ from typing import Any
 from blocks.platforms.chartered import Seen, Stale
 from blocks.platforms.kubernetes_parts import manifests, pods, routes
 from blocks.platforms.kubernetes_parts.api import Api, Conflict, Document
+from blocks.platforms.kubernetes_parts.garbage import Wanted, wants
 from blocks.platforms.kubernetes_parts.jobs import Jobs
 from blocks.platforms.kubernetes_parts.manifests import Wishes
 from blocks.platforms.kubernetes_parts.names import DIGEST, POOL, RELEASE, ROLE, SERIAL, TRACK, Names, digest, token
@@ -55,13 +56,29 @@ class ClusterPlace:
         return await self.api.find(self.names.charter) is not None
 
     async def begin(self) -> None:
-        if await self.begun():
-            return
-        await self._tell_service(Charter(target=self.target), None)
-        try:
-            await self.api.create(self.names.charters, manifests.charter(self.names, Charter(target=self.target), None))
-        except Conflict:
-            return  # another one has begun it
+        """The Service first, which serves nobody: where it cannot be, nothing has begun. Rejected where it serves
+        without a charter: what runs there is not taken from its clients."""
+        for attempt in range(_TRIES):
+            if await self.begun():
+                return
+            try:
+                return await self._begin(await self.api.find(self.names.service))
+            except Conflict:  # another one begins it
+                await asyncio.sleep(0.05 * attempt)
+        raise Unavailable(f"{self.target} is begun by others all the time")
+
+    async def _begin(self, service: Document | None) -> None:
+        if service is not None and (service["spec"].get("selector") or {}).get(POOL) != routes.NOBODY[POOL]:
+            if await self.begun():
+                return
+            raise Rejected(
+                f"{self.target} serves requests, and its ConfigMap {self.names.stem} is gone from the namespace "
+                f"{self.names.namespace}: nobody knows what was released",
+                fix=f"put the ConfigMap back, or delete the Service {self.names.stem} to release from nothing",
+            )
+        version = service["metadata"]["resourceVersion"] if service is not None else None
+        await self._tell_service(Charter(target=self.target), version)
+        await self.api.create(self.names.charters, manifests.charter(self.names, Charter(target=self.target), None))
 
     async def prepare(self, release: Release) -> None:
         charter = await self.charter()
@@ -123,7 +140,7 @@ class ClusterPlace:
             document = manifests.service(names, name, own, port=80, kind="ClusterIP", labels=labels)
             await self.api.apply(f"{names.services}/{name}", document)
         if release.replicas > 1:
-            budgets, version = await self._budgets()
+            budgets, version = await self.api.budgets(names.namespace)
             await self.api.apply(f"{budgets}/{name}", manifests.budget(names, release, version))
         here = await self.api.find(f"{names.deployments}/{name}")
         if here is not None and here["metadata"].get("annotations", {}).get(DIGEST) != digest(release):
@@ -137,7 +154,7 @@ class ClusterPlace:
     async def tidy(self) -> None:
         """What there is is listed before the charter is read: what comes later is not touched."""
         names, every = self.names, self.names.selector()
-        budgets, _ = await self._budgets()
+        budgets, _ = await self.api.budgets(names.namespace)
         kinds = (names.deployments, names.secrets, names.services, budgets)
         found = await asyncio.gather(*(self.api.get(kind, labelSelector=every) for kind in kinds))
         charter = await self.charter()
@@ -151,13 +168,14 @@ class ClusterPlace:
                     await self.api.delete(f"{kind}/{name}")
 
     async def end(self) -> None:
+        """The charter goes last: what was begun is known until it is done."""
         names, every = self.names, self.names.selector()
-        budgets, _ = await self._budgets()
+        budgets, _ = await self.api.budgets(names.namespace)
+        for path in routes.paths(names, self.routing):
+            await self.api.delete(path)
         for kind in (names.deployments, names.jobs, budgets, names.secrets, names.services, names.charters):
             for one in (await self.api.get(kind, labelSelector=every))["items"]:
                 await self.api.delete(f"{kind}/{one['metadata']['name']}")
-        for path in routes.paths(names, self.routing):
-            await self.api.delete(path)
 
     async def run(self, release: Release, job: Job, secrets: Mapping[str, str]) -> JobResult:
         return await Jobs(self.api, self.names, self.wishes).run(release, job, secrets)
@@ -186,11 +204,6 @@ class ClusterPlace:
             await asyncio.sleep(_POLL)
         raise Unavailable(f"{path} was deleted and is still there after 30 s")
 
-    async def _budgets(self) -> tuple[str, str]:
-        group = await self.api.get("/apis/policy")
-        version = "v1" if any(one["version"] == "v1" for one in group["versions"]) else "v1beta1"
-        return f"/apis/policy/{version}/namespaces/{self.names.namespace}/poddisruptionbudgets", version
-
     async def _events(self, pod: Document) -> list[Document]:
         """About a pod that is not ready; none of one that is."""
         if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ())):
@@ -200,6 +213,10 @@ class ClusterPlace:
         return list(found["items"])
 
     # Sharing requests.
+
+    def wanted(self, charter: Charter) -> Wanted:
+        """What the charter wants, as garbage is judged by."""
+        return wants(charter, self.names, self._sharing(charter))
 
     def _sharing(self, charter: Charter) -> dict[str, int]:
         """Copies beside a release's own that share requests, by version."""
