@@ -53,6 +53,8 @@ Timeout = Annotated[Seconds, Field(gt=0, json_schema_extra={**_DURATION_SCHEMA, 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 EnvKey = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Ratio = Annotated[float, Field(ge=0, le=1)]
+# The first part is a registry's when it has a dot or a colon, or is localhost; anything else would be Docker Hub's.
+_REPOSITORY = r"^(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]{1,5})(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 # Where a secret is, never what it is: env:NAME, file:/path, block:secret-block-name.
 SecretRef = Annotated[str, Field(pattern=r"^(env|file|block):.+$")]
 
@@ -72,6 +74,11 @@ class Build(Value):
     dockerfile: str = Field("Dockerfile", description="for builder docker, from the project's root")
     build_args: dict[str, str] = Field(default_factory=dict, description="for builder docker: `ARG` values")
     platforms: tuple[str, ...] = Field((), description="for builder docker: `linux/amd64`, `linux/arm64`")
+    repository: Annotated[str, Field(pattern=_REPOSITORY)] | None = Field(
+        None,
+        description="for builder docker: `registry.example/team/shop`, where the image is pushed; releases then run it "
+        "from there, by digest",
+    )
     timeout: Timeout = Field(900.0, description="of the whole build")
 
 

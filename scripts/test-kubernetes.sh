@@ -4,7 +4,7 @@
 #   KUBECONFIG=FILE scripts/test-kubernetes.sh [PYTEST WORDS ...]
 #   TES_KUBERNETES_IMAGE   an image with Python 3 as `python`: any python:3.x; a Python that all nodes have, else python:3.12-slim
 #   TES_KUBERNETES_PULL    how it is pulled: Always, IfNotPresent (unless said), Never
-set -uo pipefail
+set -euo pipefail
 cd "$(dirname "$0")/.." || exit 4
 python=.venv/bin/python
 

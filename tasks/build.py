@@ -36,16 +36,19 @@ def builder_for(asked: str, kinds: Sequence[str]) -> str:
 def _is_there(payload: dict[str, Any]) -> bool:
     artifact = Artifact.model_validate(payload["artifact"])
     if artifact.kind == "image":
-        return False  # the engine may have dropped it; its own layer cache makes a repetition cheap
+        # A registry keeps what it was given: another environment gets the very same image. An engine may have dropped
+        # it; its own layer cache makes a repetition cheap.
+        return "@" in artifact.location
     return Path(artifact.location).exists() and (artifact.environment is None or Path(artifact.environment).exists())
 
 
-async def _make(builder: str, source: Source, run: Run) -> Artifact:
+async def _make(builder: str, source: Source, run: Run, out: Path) -> Artifact:
     if builder == "bundle":
         return await build_bundle(source, run.spec, run.store)
-    from tasks.image import build_image  # most runs never need it
+    from tasks.image import build_image, push  # most runs never need it
 
-    return await build_image(source, run.spec, run.store)
+    made, how = await build_image(source, run.spec, run.store), run.spec.build
+    return await push(made, how.repository, out / "push", how.platforms) if how.repository else made
 
 
 @derive("build")
@@ -55,7 +58,7 @@ async def build(run: Run, source: Source, kinds: Sequence[str] = ("bundle", "ima
     builder = builder_for(how.builder, kinds)
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
-        artifact = await _make(builder, source, run)
+        artifact = await _make(builder, source, run, out)
         told = f"{artifact.kind} {artifact.digest[:19]}, {artifact.size / 1e6:.1f} MB from {source.files} files"
         verdict = Verdict(
             gate="build", outcome=Outcome.PASS, reasons=(told,), metrics={"bytes": artifact.size, "files": source.files}

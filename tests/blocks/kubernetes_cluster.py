@@ -94,6 +94,15 @@ async def send(api: Api, namespace: str, service: str, number: int, path: str = 
     return answer
 
 
+async def keep(api: Api, namespace: str, service: str, seconds: float) -> dict[str, float]:
+    """One kept connection: at which second each `status text` came for the last time. `api` must be patient enough."""
+    spec = (await api.get(f"/api/v1/namespaces/{namespace}/services/{service}"))["spec"]
+    query = {"host": spec["clusterIP"], "port": str(spec["ports"][0]["port"]), "at": "/", "kept": str(seconds)}
+    answer = await _ask(api, namespace, query)
+    assert answer is not None, f"the client in {namespace} does not answer through the API server"
+    return answer
+
+
 async def _ask(api: Api, namespace: str, query: dict[str, str]) -> dict[str, Any] | None:
     """Through the API server, which reaches every pod; None where the client does not listen yet."""
     try:

@@ -54,7 +54,7 @@ class KubernetesSubject(Subject):
             "health": QUICK,
             "drain": 1.0,
             "warm": 60.0,
-            "environment": {"HOST": "0.0.0.0"} | ({} if healthy else {"BROKEN": "1"}),
+            "environment": {"HOST": "0.0.0.0", "LINGER": "1"} | ({} if healthy else {"BROKEN": "1"}),
         }
         return Release.model_validate(values | changes)
 

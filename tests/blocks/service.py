@@ -16,6 +16,7 @@ import signal
 import sys
 
 VERSION = open("version.txt").read() if os.path.exists("version.txt") else os.environ.get("TES_VERSION", "?")
+STOP = asyncio.Event()
 
 
 async def head(reader):
@@ -41,7 +42,8 @@ async def body(reader, fields):
 def answer(writer, text, status=200, method="GET"):
     data = text.encode() if isinstance(text, str) else text
     sizes = b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n" % (status, len(data))
-    writer.write(sizes + b"X-Version: %b\r\n\r\n" % VERSION.encode())
+    closing = b"Connection: close\r\n" if STOP.is_set() else b""
+    writer.write(sizes + closing + b"X-Version: %b\r\n\r\n" % VERSION.encode())
     if method != "HEAD":
         writer.write(data)
 
@@ -113,7 +115,7 @@ async def one(reader, writer):
     else:
         status = int(os.environ.get("STATUS", "200"))
         answer(writer, VERSION, status, method)
-    return fields.get("connection", "").lower() != "close"
+    return fields.get("connection", "").lower() != "close" and not STOP.is_set()
 
 
 async def serve(reader, writer):
@@ -129,11 +131,12 @@ async def serve(reader, writer):
 async def main():
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(sys.argv[1]), backlog=512)
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, STOP.set)
     print("serving", VERSION)
-    await stop.wait()
+    await STOP.wait()
     server.close()
+    # What asks again is told that this connection ends, as servers do that lose no request.
+    await asyncio.sleep(float(os.environ.get("LINGER", "0")))
 
 
 asyncio.run(main())

@@ -9,10 +9,12 @@ import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.kubernetes import KubernetesPlatform
+from blocks.platforms.kubernetes_parts.api import Api
 from blocks.platforms.kubernetes_parts.garbage import told
 from domain.charter import Placed
 from domain.errors import Rejected
 from domain.place import Target
+from tests.blocks import kubernetes_cluster
 from tests.blocks.block_suite import BlockSuite
 from tests.blocks.kubernetes_subject import KubernetesSubject, listed
 from tests.blocks.platform_contract import TARGET, PlatformContract
@@ -93,3 +95,26 @@ async def test_a_charter_that_was_removed_takes_nothing_from_the_clients(subject
     del charter["metadata"]["resourceVersion"], charter["metadata"]["uid"]
     await subject.api.create(names.charters, charter)
     assert await CONTRACT.versions(subject) == {"v1": 100}
+
+
+async def test_connections_that_clients_keep_follow_a_promotion_and_a_rollback(subject: KubernetesSubject) -> None:
+    """And the release before is ready all the time: nobody has to wait for it to go back."""
+    platform, patient = subject.platform, Api(None, None, 120.0)
+    lease, service = await CONTRACT.lease(subject), platform.place(TARGET).names.stem
+    await CONTRACT.stable(subject, lease)
+    await CONTRACT.provisioned(subject, lease, subject.release("v2"))
+
+    async def switched(to: str, other: str) -> float:
+        """Seconds until the last answer of the other, on one kept connection."""
+        keeping = asyncio.create_task(kubernetes_cluster.keep(patient, platform.namespace, service, 40.0))
+        await asyncio.sleep(1)
+        await platform.promote(lease, to)
+        if to == "v2":
+            state = (await platform.inspect(TARGET)).of(other)
+            assert state is not None and state.ready, state
+        last = await keeping
+        assert last[f"200 {to}"] > 35 and f"200 {other}" in last, last
+        return last[f"200 {other}"]
+
+    assert await switched("v2", "v1") < 35
+    assert await switched("v1", "v2") < 35

@@ -11,7 +11,9 @@ import pytest
 
 from domain.errors import CapabilityError, ReportError, SpecError, ToolError
 from domain.spec import Build, Spec
-from tasks import image
+from tasks import image, recording
+from tasks.build import build as build_stage
+from tasks.run import Run
 from tests.tasks.supply import source_of
 
 ID = "sha256:" + "1" * 64
@@ -162,3 +164,23 @@ async def test_a_real_engine_s_refusal_is_told_in_its_words(tmp_path: Path) -> N
     source = await source_of(FILES | {"Dockerfile": "FROM scratch\nCOPY not-there.txt /\n"}, tmp_path)
     with pytest.raises(ToolError, match=r"not-there\.txt"):
         await image.build_image(source, SPEC, tmp_path / "store")
+
+
+async def test_an_image_in_a_registry_is_the_same_one_for_the_next_environment(bare_path: Path, tes_home: Path) -> None:
+    """Pushed once, named by the registry's digest, and quoted; without a registry it is built again."""
+    client = fake_client(bare_path / "bin", "20.10.24")
+    source = await source_of(FILES, bare_path)
+
+    async def built(number: int, **build: str) -> str:
+        spec = SPEC.model_copy(update={"build": Build(builder="docker", **build)})
+        names = {"id": f"run-{number}", "kind": "release", "project": "demo", "actor": "a test", "holder": "a test"}
+        run = Run(root=bare_path, spec=spec, store=bare_path / "store", folder=bare_path / f"run-{number}", **names)
+        await recording.opened(run)
+        return str((await build_stage.fn(run, source)).payload["artifact"]["location"])
+
+    there = "registry.example/team/shop"
+    assert await built(1, repository=there) == await built(2, repository=there) == f"{there}@sha256:{'2' * 64}"
+    calls = (client.parent / "calls").read_text()
+    assert calls.count(f"push {there}:{source.version}") == 1
+    assert await built(3) == await built(4) == f"{SPEC.name}:{source.version}"
+    assert (client.parent / "calls").read_text().count("--iidfile") == 3

@@ -14,11 +14,23 @@ from typing import Any
 
 from blocks.platforms.chartered import Seen, Stale
 from blocks.platforms.kubernetes_parts import manifests, pods, routes
+from blocks.platforms.kubernetes_parts.address import public
 from blocks.platforms.kubernetes_parts.api import Api, Conflict, Document
 from blocks.platforms.kubernetes_parts.garbage import Wanted, wants
 from blocks.platforms.kubernetes_parts.jobs import Jobs
 from blocks.platforms.kubernetes_parts.manifests import Wishes
-from blocks.platforms.kubernetes_parts.names import DIGEST, POOL, RELEASE, ROLE, SERIAL, TRACK, Names, digest, token
+from blocks.platforms.kubernetes_parts.names import (
+    DIGEST,
+    LEFT,
+    POOL,
+    RELEASE,
+    ROLE,
+    SERIAL,
+    TRACK,
+    Names,
+    digest,
+    token,
+)
 from blocks.platforms.kubernetes_parts.shares import shared
 from domain.charter import Charter, Placed
 from domain.errors import Rejected, Unavailable
@@ -107,12 +119,14 @@ class ClusterPlace:
             version, rid = placed.release.version, token(placed.release.version)
             own = [pod for pod in pods.newest(found["items"]) if _is_of(pod, rid, digest(placed.release))]
             seen = [pods.copy(pod, await self._events(pod)) for pod in own]
+            if sum(state.healthy for state, _ in seen) >= placed.release.replicas:
+                seen = [one for one in seen if one[0].healthy]  # what comes up beside them is to take their place
             copies[version] = [state for state, _ in seen]
             said = [trouble for _, trouble in seen if trouble]
             said += [why for one in deployments["items"] if _label(one, RELEASE) == rid and (why := pods.refused(one))]
             if said:
                 troubles[version] = said[0]
-        address = await self._address(service) if service is not None and charter.stable else ""
+        address = await self._public(service) if service is not None and charter.stable else ""
         return Seen(charter, copies, troubles, address, await self._agrees(charter, service, deployments["items"]))
 
     async def swap(self, seen: Seen, charter: Charter) -> None:
@@ -179,6 +193,9 @@ class ClusterPlace:
 
     async def run(self, release: Release, job: Job, secrets: Mapping[str, str]) -> JobResult:
         return await Jobs(self.api, self.names, self.wishes).run(release, job, secrets)
+
+    async def _public(self, service: Document) -> str:
+        return await public(self.api, self.names, service, self.routing, self.host)
 
     # Copies.
 
@@ -269,6 +286,7 @@ class ClusterPlace:
                 await asyncio.sleep(0.05 * attempt)
                 continue
             await self.tidy()  # copies that shared requests and do not any more would go on taking them
+            await self._let_go(now)
             await self._heard(now)
             return
         raise Unavailable(f"the service of {self.target} is changed by others all the time")
@@ -288,6 +306,18 @@ class ClusterPlace:
         wanted = routes.documents(self.names, charter, self.routing, self.route)
         for path, document in zip(routes.paths(self.names, self.routing), wanted, strict=False):
             await self.api.apply(path, document)
+
+    def _idle(self, charter: Charter) -> dict[str, Document]:
+        """Routes share requests, not connections: nothing has to end there."""
+        return manifests.idle(charter) if self.routing == "copies" else {}
+
+    async def _let_go(self, charter: Charter) -> None:
+        """Kept connections leave the releases that have no requests any more."""
+        for version, spec in self._idle(charter).items():
+            path = f"{self.names.deployments}/{self.names.release(version)}"
+            here = await self.api.find(path)
+            if here is not None and not _has_let_go(here, spec):
+                await self.api.merge(path, {"spec": spec})
 
     async def _heard(self, charter: Charter) -> None:
         """The cluster has found the pods that the Service means now, and its nodes have had time to hear of it."""
@@ -318,32 +348,15 @@ class ClusterPlace:
             return False
         if not routes.weights(charter):
             return True
+        named = {one["metadata"]["name"]: one for one in deployments}
+        for version, spec in self._idle(charter).items():
+            if (here := named.get(self.names.release(version))) is not None and not _has_let_go(here, spec):
+                return False
         for path in routes.paths(self.names, self.routing):
             here = await self.api.find(path)
             if here is None or here["metadata"].get("annotations", {}).get(routes.SHARES) != routes.shares(charter):
                 return False
         return True
-
-    async def _address(self, service: Document) -> str:
-        """Where the public is served."""
-        port = service["spec"]["ports"][0]
-        if self.routing != "copies":
-            return f"http://{self.host or self.names.stem}"
-        if service["spec"]["type"] == "NodePort":
-            return f"http://{self.host or await self._node()}:{port['nodePort']}"
-        if service["spec"]["type"] == "LoadBalancer":
-            given = service.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-            host = self.host or given[0].get("hostname") or given[0].get("ip")
-            return f"http://{host}:{port['port']}" if host else ""
-        return f"http://{self.host or f'{self.names.stem}.{self.names.namespace}.svc'}:{port['port']}"
-
-    async def _node(self) -> str:
-        nodes = await self.api.get("/api/v1/nodes")
-        told = [one for node in nodes["items"] for one in node["status"].get("addresses", ())]
-        told.sort(key=lambda one: one["type"] != "InternalIP")
-        if not told:
-            raise Unavailable("the cluster names no address of a node", fix="set the block's `host`")
-        return str(told[0]["address"])
 
 
 def _port(release: Release) -> int:
@@ -357,6 +370,11 @@ def _shares(deployment: Document) -> bool:
 def _decided(deployment: Document) -> int:
     """The serial of the charter that its copies were started for."""
     return int(deployment["metadata"].get("annotations", {}).get(SERIAL, 0))
+
+
+def _has_let_go(deployment: Document, spec: Document) -> bool:
+    told = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(LEFT)
+    return bool(told == spec["template"]["metadata"]["annotations"][LEFT])
 
 
 def _label(document: Document, key: str) -> str:
