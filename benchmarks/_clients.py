@@ -29,6 +29,13 @@ class Clients:
         self._over.set()
         await self._running
 
+    async def more(self) -> None:
+        """As many connections as come in a second: where connections are shared and not requests, some are each
+        version's."""
+        self._load.fresh = True
+        await asyncio.sleep(1)
+        self._load.fresh = False
+
     @property
     def answers(self) -> list[tuple[float, str]]:
         """When each request was due, and the version that answered; empty when none did."""
@@ -71,7 +78,7 @@ async def measured(subject: Any, lease: Lease) -> dict[str, float]:
         await up(NEW)
         found["release"] = time.time() - began
         await platform.shift(lease, NEW, 50)
-        await asyncio.sleep(1)
+        await load.more()
         began = time.time()
         aborting = asyncio.create_task(platform.abort(lease, OLD))
         found["abort"] = await load.only(OLD, began)

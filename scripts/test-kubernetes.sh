@@ -31,4 +31,4 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-TES_REQUIRE=kubernetes $python -m pytest tests/blocks/test_kubernetes.py tests/e2e/test_kubernetes_pool.py "$@"
+TES_REQUIRE=kubernetes $python -m pytest tests/blocks/test_kubernetes.py tests/e2e/test_pools.py -k kubernetes "$@"

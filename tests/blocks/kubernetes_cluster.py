@@ -55,12 +55,17 @@ async def _on_all_nodes(api: Api) -> str | None:
     return min(set.intersection(*names), key=len, default=None) if names else None
 
 
-async def begin(api: Api, namespace: str) -> Artifact:
-    """The namespace, and in it a client of services; returns its image, with the registry's digest where it has one.
-    Fails with what to do where the client's pod cannot start."""
+async def create(api: Api, namespace: str) -> None:
+    """The namespace, with the labels by which it is found when a run was interrupted."""
     labels = {ROLE: "test", RUN: os.environ.get("TES_KUBERNETES_RUN", "alone")}
     metadata = {"name": namespace, "labels": labels}
     await api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+
+async def begin(api: Api, namespace: str) -> Artifact:
+    """The namespace, and in it a client of services; returns its image, with the registry's digest where it has one.
+    Fails with what to do where the client's pod cannot start."""
+    await create(api, namespace)
     source = Path(__file__).with_name("kubernetes_reach.py").read_text()
     name, pull = image()
     container = {"name": "app", "image": name, "imagePullPolicy": pull}
