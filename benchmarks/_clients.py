@@ -30,11 +30,12 @@ class Clients:
         await self._running
 
     async def more(self) -> None:
-        """As many connections as come in a second: where connections are shared and not requests, some are each
+        """Thirty connections, used in turn from now on: where connections are shared and not requests, some are each
         version's."""
         self._load.fresh = True
-        await asyncio.sleep(1)
+        await asyncio.sleep(30 / RATE)
         self._load.fresh = False
+        await asyncio.sleep(1)
 
     @property
     def answers(self) -> list[tuple[float, str]]:

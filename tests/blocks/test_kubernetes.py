@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.kubernetes import KubernetesPlatform
-from blocks.platforms.kubernetes_parts.api import Api
+from blocks.platforms.kubernetes_parts.api import Api, connected
 from blocks.platforms.kubernetes_parts.garbage import told
 from domain.charter import Placed
 from domain.errors import Rejected
-from domain.place import Target
+from domain.place import Job, Target
 from tests.blocks import kubernetes_cluster
 from tests.blocks.block_suite import BlockSuite
+from tests.blocks.kubernetes_account import account
 from tests.blocks.kubernetes_subject import KubernetesSubject, listed
 from tests.blocks.platform_contract import TARGET, PlatformContract
 
@@ -118,3 +122,50 @@ async def test_connections_that_clients_keep_follow_a_promotion_and_a_rollback(s
 
     assert await switched("v2", "v1") < 35
     assert await switched("v1", "v2") < 35
+
+
+async def test_the_documented_account_is_enough(subject: KubernetesSubject, tmp_path: Path) -> None:
+    """With the Role of the how-to page, and as nobody else: a release, shared requests, an abort, a job, garbage."""
+    admin, namespace = subject.api, subject.platform.namespace
+    groups = {"ServiceAccount": "/api/v1", "Role": "/apis/rbac.authorization.k8s.io/v1"}
+    groups["RoleBinding"] = groups["Role"]
+    for document in account(namespace):
+        if document["kind"] != "Namespace":
+            kind = document["kind"]
+            await admin.create(f"{groups[kind]}/namespaces/{namespace}/{kind.lower()}s", document)
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    for _ in range(50):
+        if await admin.find(f"{accounts}/test-execution-system"):
+            break
+        await asyncio.sleep(0.2)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    token = (await admin.create(f"{accounts}/test-execution-system/token", request))["status"]["token"]
+    known = await asyncio.to_thread(connected, None, None, 5.0)
+    cluster: dict[str, Any] = {"server": str(known.base_url).rstrip("/"), "insecure-skip-tls-verify": True}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    }
+    file = tmp_path / "account.json"
+    file.write_text(json.dumps(config))
+    platform = KubernetesPlatform(
+        kubeconfig=str(file), namespace=namespace, installation="account", pull=subject.platform.pull
+    )
+    with pytest.raises(Rejected, match="denies GET"):
+        await platform._api().get("/api/v1/namespaces/default/configmaps")
+    subject.platform = platform
+    more = {"secrets": {"HOME_SECRET": "env:HOME"}, "replicas": 2}
+    lease = await CONTRACT.lease(subject)
+    await CONTRACT.stable(subject, lease, "v1", **more)
+    await CONTRACT.provisioned(subject, lease, subject.release("v2"))
+    await platform.shift(lease, "v2", 50)
+    await platform.abort(lease, "v1")
+    done = await platform.run(lease, subject.release("v1"), Job(name="true", command=("python", "-c", "print(1)")))
+    assert (done.exit_code, done.output.strip()) == (0, "1")
+    assert list(await platform.collect()) == []
+    await platform.dispose(lease)
+    assert list(await platform.targets()) == []

@@ -209,8 +209,13 @@ def connected(kubeconfig: str | None, context: str | None, timeout: float) -> ht
         ) from error
     found = Configuration()
     named = kubeconfig or os.environ.get("KUBECONFIG") or os.path.exists(os.path.expanduser("~/.kube/config"))
+    if not named and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        raise Rejected(
+            "no cluster: KUBECONFIG is not set, there is no ~/.kube/config, and this is no pod",
+            fix="name a kubeconfig in the block's `kubeconfig` or in KUBECONFIG",
+        )
     try:
-        if named or not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        if named:
             asyncio.run(config.load_kube_config(kubeconfig, context, client_configuration=found, persist_config=False))
         else:
             config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
