@@ -52,10 +52,9 @@ bench: ## run the benchmarks, quickly (BENCH_ARGS= for the full length)
 	  echo "== $$bench"; $(BIN)/python "$$bench" $(BENCH_ARGS) || exit $$?; \
 	done
 
-test-kubernetes: ## run the Kubernetes suite on the cluster of KUBECONFIG; it cleans up after itself
+test-kubernetes: ## run the Kubernetes tests on the cluster of KUBECONFIG=FILE; they clean up after themselves
 	@scripts/install.sh test
-	@if [ -z "$(KUBECONFIG)" ]; then echo "Not tested: KUBECONFIG names no cluster (make test-kubernetes KUBECONFIG=FILE)"; else \
-	  TES_REQUIRE=kubernetes $(BIN)/python -m pytest tests/blocks/test_kubernetes.py --numprocesses $(TEST_WORKERS) $(PYTEST_ARGS); fi
+	@scripts/test-kubernetes.sh --numprocesses $(TEST_WORKERS) $(PYTEST_ARGS)
 
 docs: ## run what the documentation shows
 	@scripts/install.sh test

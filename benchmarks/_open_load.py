@@ -28,6 +28,8 @@ class Load:
         self._rate = rate
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.rows: list[Row] = []
+        self.fresh = False
+        """Each request opens a connection, which is kept for later ones."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; then waits for what is under way."""
@@ -47,9 +49,10 @@ class Load:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 # A connection that the server has closed in the meantime is seen here; one that it closes now is not.
-                while self._idle and (self._idle[-1][0].at_eof() or self._idle[-1][1].is_closing()):
-                    self._idle.pop()[1].close()
-                reader, writer = self._idle.pop() if self._idle else await self._connect()
+                while self._idle and (self._idle[0][0].at_eof() or self._idle[0][1].is_closing()):
+                    self._idle.pop(0)[1].close()
+                # All of them in turn: what a connection is tied to is seen.
+                reader, writer = self._idle.pop(0) if self._idle and not self.fresh else await self._connect()
                 writer.write(self._request)
                 head = await reader.readuntil(b"\r\n\r\n")
                 lines = head.decode("latin-1").lower().split("\r\n")

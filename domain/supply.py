@@ -46,3 +46,18 @@ class Artifact(Value):
     def content(self) -> str:
         """What was built: a registry gives the same image a digest of its own."""
         return self.built or self.digest
+
+    @property
+    def reference(self) -> str:
+        """An image as a registry is asked for it: by digest where the location names a registry, so that what was
+        judged is what runs wherever the tag has moved. A location without one is an image of an engine, and known
+        there by its tag.
+
+        Source: distribution reference, https://github.com/distribution/reference: the first part of a name is a
+        registry's when it has a dot or a colon, or is `localhost`.
+        """
+        host, slash, _ = self.location.partition("/")
+        if "@" in self.location or not slash or not ("." in host or ":" in host or host == "localhost"):
+            return self.location
+        name, colon, tag = self.location.rpartition(":")
+        return f"{name if colon and '/' not in tag else self.location}@{self.digest}"

@@ -139,6 +139,7 @@ COMPONENTS: dict[str, Probe] = {
     "k6": _on_path("k6", fix="make tools"),
     "kubernetes": _kubernetes,
     "kubernetes-asyncio": _module("kubernetes_asyncio"),
+    "kubernetes-worker": _module("prefect_kubernetes"),
     "locust": _module("locust"),
     "maven": _java(
         "mvn",

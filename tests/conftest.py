@@ -33,7 +33,7 @@ def _isolate() -> None:
     """Done at import, before any test module can read the environment."""
     before = Path.home()
     for name in list(os.environ):
-        if name.startswith(("PREFECT_", "TES_", "XDG_")) and name != "TES_REQUIRE":
+        if name.startswith(("PREFECT_", "TES_", "XDG_")) and not name.startswith(("TES_REQUIRE", "TES_KUBERNETES_")):
             del os.environ[name]
     home = SCRATCH / "home"
     home.mkdir()
@@ -83,11 +83,15 @@ def pytest_sessionstart() -> None:
 # Tests that share one real runtime, database or engine stay on one worker, so that it is started once and not beside
 # itself.
 TOGETHER = ("e2e", "cli/runtime", "records", "deployments")
+# Each of these has a namespace of its own in a cluster, and waits for it most of the time.
+APART = ("blocks/test_kubernetes.py",)
 
 
 def place(nodeid: str) -> str:
-    """What a test shares a worker with: its folder of TOGETHER, else its file."""
+    """What a test shares a worker with: nothing if its file is APART, its folder of TOGETHER, else its file."""
     path = nodeid.partition("::")[0].removeprefix("tests/")
+    if path in APART:
+        return nodeid.removeprefix("tests/")
     return next((name for name in TOGETHER if path.startswith(f"{name}/")), path)
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from blocks.platforms.chartered import Splits
 from blocks.platforms.kubernetes_parts.api import Api
+from blocks.platforms.kubernetes_parts.garbage import GRACE_S, Garbage, Thing, key, told, unreferenced
 from blocks.platforms.kubernetes_parts.manifests import Wishes
 from blocks.platforms.kubernetes_parts.names import INSTALLATION, ROLE, Names
 from blocks.platforms.kubernetes_parts.place import ClusterPlace
@@ -107,11 +108,30 @@ class KubernetesPlatform(Splits):
 
     async def targets(self) -> Sequence[Target]:
         """As HostsServices.targets, in this namespace."""
+        return sorted((one.target for one in await self._charters()), key=str)
+
+    async def garbage(self) -> Sequence[str]:
+        """As Collects.garbage, in this namespace."""
+        return told(await self._left())
+
+    async def collect(self) -> Sequence[str]:
+        """As Collects.collect."""
+        return told(await self._litter().remove(await self._left()))
+
+    async def _charters(self) -> list[Charter]:
         charters = f"/api/v1/namespaces/{self.namespace}/configmaps"
         ours = f"{INSTALLATION}={self.installation},{ROLE}=charter"
         found = await self._api().get(charters, labelSelector=ours)
-        held = [Charter.model_validate_json(one["data"]["charter"]).target for one in found["items"]]
-        return sorted(held, key=str)
+        return [Charter.model_validate_json(one["data"]["charter"]) for one in found["items"]]
+
+    def _litter(self) -> Garbage:
+        return Garbage(self._api(), self.namespace, self.installation, self.routing)
+
+    async def _left(self, grace: float = GRACE_S) -> list[Thing]:
+        """What is there is listed before the charters are read: what is placed meanwhile is wanted then."""
+        things = await self._litter().listed()
+        wanted = {key(one.target): self.place(one.target).wanted(one) for one in await self._charters()}
+        return unreferenced(things, wanted, grace)
 
     def _api(self) -> Api:
         if self._kept is None:

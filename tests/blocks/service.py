@@ -16,9 +16,7 @@ import signal
 import sys
 
 VERSION = open("version.txt").read() if os.path.exists("version.txt") else os.environ.get("TES_VERSION", "?")
-
-# After SIGTERM with LINGER=seconds: open connections are answered for so long, each for the last time.
-LEAVING = []
+STOP = asyncio.Event()
 
 
 async def head(reader):
@@ -44,8 +42,8 @@ async def body(reader, fields):
 def answer(writer, text, status=200, method="GET"):
     data = text.encode() if isinstance(text, str) else text
     sizes = b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n" % (status, len(data))
-    last = b"Connection: close\r\n" if LEAVING else b""
-    writer.write(sizes + last + b"X-Version: %b\r\n\r\n" % VERSION.encode())
+    closing = b"Connection: close\r\n" if STOP.is_set() else b""
+    writer.write(sizes + closing + b"X-Version: %b\r\n\r\n" % VERSION.encode())
     if method != "HEAD":
         writer.write(data)
 
@@ -118,7 +116,7 @@ async def one(reader, writer):
         await asyncio.sleep(float(os.environ.get("PAUSE", "0")))
         status = int(os.environ.get("STATUS", "200"))
         answer(writer, VERSION, status, method)
-    return fields.get("connection", "").lower() != "close" and not LEAVING
+    return fields.get("connection", "").lower() != "close" and not STOP.is_set()
 
 
 async def serve(reader, writer):
@@ -134,14 +132,12 @@ async def serve(reader, writer):
 async def main():
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(sys.argv[1]), backlog=512)
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, STOP.set)
     print("serving", VERSION)
-    await stop.wait()
+    await STOP.wait()
     server.close()
-    if os.environ.get("LINGER"):
-        LEAVING.append(True)
-        await asyncio.sleep(float(os.environ["LINGER"]))
+    # What asks again is told that this connection ends, as servers do that lose no request.
+    await asyncio.sleep(float(os.environ.get("LINGER", "0")))
 
 
 asyncio.run(main())

@@ -112,20 +112,10 @@ def test_what_aws_adds_to_a_definition_makes_it_no_other_and_what_was_taken_away
     assert task_definition.canonical({**mine, "memory": "1024"}) != task_definition.canonical(mine)
 
 
-@pytest.mark.parametrize(
-    ("location", "image"),
-    [
-        ("registry.example/shop:1", f"registry.example/shop@{DIGEST}"),
-        ("registry.example:5000/team/shop", f"registry.example:5000/team/shop@{DIGEST}"),
-        ("localhost/shop:1", f"localhost/shop@{DIGEST}"),
-        ("shop:1", "shop:1"),
-        ("library/shop:1", "library/shop:1"),
-        (f"registry.example/shop@{DIGEST}", f"registry.example/shop@{DIGEST}"),
-    ],
-)
-def test_an_image_is_named_by_digest_where_its_location_is_a_registry(location: str, image: str) -> None:
-    artifact = Artifact(kind="image", digest=DIGEST, location=location)
-    assert task_definition.image(release(artifact=artifact)) == image
+def test_a_task_runs_the_image_by_the_registrys_digest() -> None:
+    artifact = Artifact(kind="image", digest=DIGEST, location="registry.example/shop:1")
+    definition = task_definition.composed(SETUP, "tes-x", release(artifact=artifact))
+    assert definition["containerDefinitions"][0]["image"] == f"registry.example/shop@{DIGEST}"
 
 
 def test_a_health_check_in_the_container_stays_within_what_ecs_takes() -> None:

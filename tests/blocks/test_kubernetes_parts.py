@@ -24,6 +24,7 @@ from domain.charter import Charter, Placed
 from domain.errors import PlatformError, Rejected, Unavailable
 from domain.place import Release, Target
 from domain.supply import Artifact
+from tests.blocks.kubernetes_account import REFERENCE, account, documents
 
 TARGET = Target(service="shop", environment="staging")
 NAMES = Names(TARGET, "shops", "tes")
@@ -117,7 +118,7 @@ def test_what_the_block_says_of_pods_lies_over_ours() -> None:
     over = {"nodeSelector": {"disk": "fast"}, "containers": [{"volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}
     spec = manifests.pod(release(), Wishes(pod=over), {}, "s")
     assert spec["nodeSelector"] == {"disk": "fast"}
-    assert spec["containers"][0]["volumeMounts"] and spec["containers"][0]["image"] == "registry.example/shop:1"
+    assert spec["containers"][0]["volumeMounts"] and spec["containers"][0]["image"] == "registry.example/shop@sha256:0"
 
 
 def test_a_cluster_that_can_wait_by_itself_needs_no_sleep_of_the_image() -> None:
@@ -292,3 +293,9 @@ async def test_no_cluster_is_one_line_with_the_fix(tmp_path: Path) -> None:
 def test_a_route_without_what_it_needs_is_refused(fields: dict[str, Any], missing: str) -> None:
     with pytest.raises(ValueError, match=f"needs `{missing}`"):
         KubernetesPlatform(**fields)
+
+
+def test_both_pages_tell_the_same_account() -> None:
+    (role,) = [one for one in account("n") if one["kind"] == "Role"]
+    assert [role["rules"]] == [one["rules"] for one in documents(REFERENCE)]
+    assert {one["kind"] for one in account("n")} == {"Namespace", "ServiceAccount", "Role", "RoleBinding"}

@@ -23,9 +23,9 @@ from cli.runtime.database import database, is_current, prepare
 from tests.image import ROOT
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
+        asked.bind((host, 0))
         port: int = asked.getsockname()[1]
         return port
 
@@ -65,19 +65,19 @@ def answering(argv: list[str], url: str, log: Path, **environment: str) -> Itera
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """A server's API, on a database of its own."""
+def prefect_server(home: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """A server's API, on a database of its own. `host` is an address of this machine."""
     prepare(home)
-    port = free_port()
+    port = free_port(host)
     argv = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-    words = ["--host", "127.0.0.1", "--port", str(port), "--timeout-keep-alive", "5"]
+    words = ["--host", host, "--port", str(port), "--timeout-keep-alive", "5"]
     ready = {"PREFECT_API_DATABASE_MIGRATE_ON_START": "false", "PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
     environment = {
         "PREFECT_HOME": str(database(home).parent),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         **(ready if is_current(home) else {}),
     }
-    api_url = f"http://127.0.0.1:{port}/api"
+    api_url = f"http://{host}:{port}/api"
     with answering([*argv, *words], f"{api_url}/health", home / "server.log", **environment):
         yield api_url
 

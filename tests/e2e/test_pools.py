@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import docker
 import pytest
@@ -19,7 +19,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.objects import StateType
 
+from blocks.platforms.kubernetes_parts.api import Api
 from deployments.leftovers import LABEL, clear
+from tests.blocks import kubernetes_cluster
 from tests.e2e.driver import Tes
 from tests.e2e.team import answering, ended, free_port, prefect_server, started, until, worker
 from tests.image import built, can_make
@@ -212,3 +214,64 @@ async def test_a_build_runs_as_a_task_of_ecs(
     (definition,) = ecs.list_task_definitions()["taskDefinitionArns"]
     known = ecs.describe_task_definition(taskDefinition=definition, include=["TAGS"])["taskDefinition"]
     assert [one["image"] for one in known["containerDefinitions"]] == [image]
+
+
+@pytest.fixture
+async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Api, str]]:
+    """The API, and the address of a cluster's only node, which is this machine: its engine's images are the node's,
+    and so are its folders."""
+    api = Api()
+    nodes = (await api.get("/api/v1/nodes"))["items"]
+    address = next(one["address"] for one in nodes[0]["status"]["addresses"] if one["type"] == "InternalIP")
+    try:
+        free_port(address)
+    except OSError:
+        pytest.skip("needs a cluster whose node is this machine (scripts/start-kubernetes.sh)")
+    yield api, address
+
+
+@pytest.fixture
+async def namespace(node: tuple[Api, str]) -> AsyncIterator[str]:
+    name = f"tes-pool-{uuid4().hex[:8]}"
+    await kubernetes_cluster.create(node[0], name)
+    yield name
+    await kubernetes_cluster.end(node[0], name)
+
+
+@pytest.mark.requires("kubernetes", "kubernetes-worker")
+async def test_an_execution_and_its_shards_run_as_jobs_of_kubernetes(
+    node: tuple[Api, str], namespace: str, image: str, folders: tuple[Path, Path], wheels: Path, tmp_path: Path
+) -> None:
+    """Pods reach the Prefect server at the node's address."""
+    project, shared = folders
+    before = set(shared.rglob("commit.json"))
+    environment = json.dumps({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/srv/wheels"})
+    chosen = {"namespace": namespace, "image_pull_policy": "Never", "env": environment}
+    chosen |= {"cpu_request": "50m", "memory_request": "64Mi"}
+    words = [word for name, value in chosen.items() for word in ("--set", f"{name}={value}")]
+    with prefect_server(tmp_path / "server", node[1]) as api_url:
+        pool = ["--pool", "kubernetes", "--image", image, "--project", "/srv/spread", "--limit", "3"]
+        made = Tes(tmp_path / "tes").run("setup", "--api", api_url, *pool, *words, "--json")
+        assert made.code == 0, made.err
+        async with PrefectClient(api_url) as client:
+            await _mounted(client, {"/srv/spread": project, "/srv/shared": shared, "/srv/wheels": wheels})
+            with worker(api_url, "tes-kubernetes", tmp_path, KUBECONFIG=os.environ["KUBECONFIG"]):
+                run = await started(client, "execution/default")
+                over = await ended(client, run)
+                assert over.state is not None and over.state.type == StateType.COMPLETED, over.state
+                jobs = (await node[0].get(f"/apis/batch/v1/namespaces/{namespace}/jobs"))["items"]
+                runs = {one["metadata"]["labels"]["prefect.io/flow-run-id"] for one in jobs}
+                shards = [one for one in await client.read_flow_runs() if one.name.startswith("unit shard")]
+                assert runs == {str(run), *(str(one.id) for one in shards)} and len(shards) == 2
+                committed = sorted(path.relative_to(shared).parts[1:4] for path in set(shared.rglob("*.json")) - before)
+                assert {part for part in committed} >= {("unit", "1", "1"), ("unit", "2", "1")}, committed
+
+
+async def _mounted(client: PrefectClient, folders: dict[str, Path]) -> None:
+    """The node's folders in every pod of the pool."""
+    pool = await client.read_work_pool("tes-kubernetes")
+    pod = pool.base_job_template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    named = {path: path.rpartition("/")[2] for path in folders}
+    pod["volumes"] = [{"name": named[path], "hostPath": {"path": str(here)}} for path, here in folders.items()]
+    pod["containers"][0]["volumeMounts"] = [{"name": name, "mountPath": path} for path, name in named.items()]
+    await client.update_work_pool("tes-kubernetes", WorkPoolUpdate(base_job_template=pool.base_job_template))

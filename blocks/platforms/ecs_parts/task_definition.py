@@ -22,7 +22,7 @@ def composed(setup: Setup, name: str, release: Release, secret: str = "") -> dic
     environment = {**told, **release.environment, "PORT": port}
     container: dict[str, Any] = {
         "name": CONTAINER,
-        "image": image(release),
+        "image": release.artifact.reference,
         "essential": True,
         "stopTimeout": _STOP,
         "portMappings": [{"containerPort": int(port), "protocol": "tcp"}],
@@ -57,17 +57,6 @@ def composed(setup: Setup, name: str, release: Release, secret: str = "") -> dic
         if arn:
             definition[key] = arn
     return definition
-
-
-def image(release: Release) -> str:
-    """By the registry's digest where the location names a registry: what was judged is what runs, wherever the tag has
-    moved. A location without a registry is an image of the instance's own engine, and known there by its tag."""
-    location, digest = release.artifact.location, release.artifact.digest
-    host, slash, _ = location.partition("/")
-    if "@" in location or not slash or not ("." in host or ":" in host or host == "localhost"):
-        return location
-    name, colon, tag = location.rpartition(":")
-    return f"{name if colon and '/' not in tag else location}@{digest}"
 
 
 def command(release: Release, words: tuple[str, ...]) -> list[str]:

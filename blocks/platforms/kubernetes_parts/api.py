@@ -74,12 +74,20 @@ class Api:
         """These fields alone become as said (JSON merge patch)."""
         return await asyncio.to_thread(self._asked, "PATCH", path, {}, document, "application/merge-patch+json")
 
-    async def delete(self, path: str) -> None:
-        """It goes, and what it owns; harmless when it is gone."""
+    async def delete(self, path: str, seen: Mapping[str, str] | None = None) -> None:
+        """It goes, and what it owns; harmless when it is gone. With its `uid` and `resourceVersion` as they were seen,
+        Conflict when it is another one by now."""
+        body = None if seen is None else {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": dict(seen)}
         try:
-            await asyncio.to_thread(self._asked, "DELETE", path, {"propagationPolicy": "Background"}, None)
+            await asyncio.to_thread(self._asked, "DELETE", path, {"propagationPolicy": "Background"}, body)
         except NotThere:
             return
+
+    async def budgets(self, namespace: str) -> tuple[str, str]:
+        """Where disruption budgets are, and the version of policy/ that the cluster has: v1 from 1.21 on."""
+        group = await self.get("/apis/policy")
+        version = "v1" if any(one["version"] == "v1" for one in group["versions"]) else "v1beta1"
+        return f"/apis/policy/{version}/namespaces/{namespace}/poddisruptionbudgets", version
 
     def _asked(
         self, method: str, path: str, query: Mapping[str, str], body: Document | None, kind: str = "application/json"
@@ -201,8 +209,13 @@ def connected(kubeconfig: str | None, context: str | None, timeout: float) -> ht
         ) from error
     found = Configuration()
     named = kubeconfig or os.environ.get("KUBECONFIG") or os.path.exists(os.path.expanduser("~/.kube/config"))
+    if not named and not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        raise Rejected(
+            "no cluster: KUBECONFIG is not set, there is no ~/.kube/config, and this is no pod",
+            fix="name a kubeconfig in the block's `kubeconfig` or in KUBECONFIG",
+        )
     try:
-        if named or not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        if named:
             asyncio.run(config.load_kube_config(kubeconfig, context, client_configuration=found, persist_config=False))
         else:
             config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]

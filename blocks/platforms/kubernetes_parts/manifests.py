@@ -13,6 +13,7 @@ from typing import Any
 
 from blocks.platforms.kubernetes_parts.names import (
     DIGEST,
+    LEFT,
     POOL,
     RELEASE,
     ROLE,
@@ -106,6 +107,25 @@ def deployment(names: Names, release: Release, spec: Document, replicas: int, po
             },
         },
     }
+
+
+def idle(wanted: Charter) -> dict[str, Document]:
+    """By version, what makes fresh copies of those that the requests have left and that are kept warm.
+
+    A connection that a client keeps stays with the pod that it was made to, whatever the Service says by now; it ends
+    with the pod. A release that gave way to a newer one gets its fresh copies first: it is what a rollback needs. One
+    that gave way to an older one is what was rolled back from, and its copies end at once.
+    """
+    stable, found = wanted.of(wanted.stable), {}
+    for one in wanted.releases:
+        if stable is None or one.weight or one.warm_until is None:
+            continue
+        most: int | str = "100%" if stable.since < one.since else 0
+        found[one.release.version] = {
+            "strategy": {"rollingUpdate": {"maxUnavailable": most}},
+            "template": {"metadata": {"annotations": {LEFT: f"{one.warm_until:.3f}"}}},
+        }
+    return found
 
 
 def pod(
@@ -218,7 +238,8 @@ def _container(
     values["PORT"] = {"value": port}
     found: Document = {
         "name": "app",
-        "image": release.artifact.location,
+        # Where nothing is ever pulled, an image is on the node under the name that it was put there with.
+        "image": release.artifact.location if wishes.pull == "Never" else release.artifact.reference,
         "imagePullPolicy": wishes.pull,
         "env": [{"name": key, **value} for key, value in values.items()],
         "terminationMessagePolicy": "FallbackToLogsOnError",

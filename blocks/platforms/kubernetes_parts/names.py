@@ -11,6 +11,7 @@ PREFIX = "test-execution-system.io"
 INSTALLATION, SERVICE, ENVIRONMENT = f"{PREFIX}/installation", f"{PREFIX}/service", f"{PREFIX}/environment"
 ROLE, RELEASE, POOL, TRACK = f"{PREFIX}/role", f"{PREFIX}/release", f"{PREFIX}/pool", f"{PREFIX}/track"
 DIGEST, VERSION, SERIAL = f"{PREFIX}/digest", f"{PREFIX}/version", f"{PREFIX}/serial"
+LEFT = f"{PREFIX}/left-by-requests"
 LONGEST = 40  # what is added must stay within the 63 of a label
 
 

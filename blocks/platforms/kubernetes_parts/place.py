@@ -14,10 +14,23 @@ from typing import Any
 
 from blocks.platforms.chartered import Seen, Stale
 from blocks.platforms.kubernetes_parts import manifests, pods, routes
+from blocks.platforms.kubernetes_parts.address import public
 from blocks.platforms.kubernetes_parts.api import Api, Conflict, Document
+from blocks.platforms.kubernetes_parts.garbage import Wanted, wants
 from blocks.platforms.kubernetes_parts.jobs import Jobs
 from blocks.platforms.kubernetes_parts.manifests import Wishes
-from blocks.platforms.kubernetes_parts.names import DIGEST, POOL, RELEASE, ROLE, SERIAL, TRACK, Names, digest, token
+from blocks.platforms.kubernetes_parts.names import (
+    DIGEST,
+    LEFT,
+    POOL,
+    RELEASE,
+    ROLE,
+    SERIAL,
+    TRACK,
+    Names,
+    digest,
+    token,
+)
 from blocks.platforms.kubernetes_parts.shares import shared
 from domain.charter import Charter, Placed
 from domain.errors import Rejected, Unavailable
@@ -55,13 +68,29 @@ class ClusterPlace:
         return await self.api.find(self.names.charter) is not None
 
     async def begin(self) -> None:
-        if await self.begun():
-            return
-        await self._tell_service(Charter(target=self.target), None)
-        try:
-            await self.api.create(self.names.charters, manifests.charter(self.names, Charter(target=self.target), None))
-        except Conflict:
-            return  # another one has begun it
+        """The Service first, which serves nobody: where it cannot be, nothing has begun. Rejected where it serves
+        without a charter: what runs there is not taken from its clients."""
+        for attempt in range(_TRIES):
+            if await self.begun():
+                return
+            try:
+                return await self._begin(await self.api.find(self.names.service))
+            except Conflict:  # another one begins it
+                await asyncio.sleep(0.05 * attempt)
+        raise Unavailable(f"{self.target} is begun by others all the time")
+
+    async def _begin(self, service: Document | None) -> None:
+        if service is not None and (service["spec"].get("selector") or {}).get(POOL) != routes.NOBODY[POOL]:
+            if await self.begun():
+                return
+            raise Rejected(
+                f"{self.target} serves requests, and its ConfigMap {self.names.stem} is gone from the namespace "
+                f"{self.names.namespace}: nobody knows what was released",
+                fix=f"put the ConfigMap back, or delete the Service {self.names.stem} to release from nothing",
+            )
+        version = service["metadata"]["resourceVersion"] if service is not None else None
+        await self._tell_service(Charter(target=self.target), version)
+        await self.api.create(self.names.charters, manifests.charter(self.names, Charter(target=self.target), None))
 
     async def prepare(self, release: Release) -> None:
         charter = await self.charter()
@@ -90,12 +119,14 @@ class ClusterPlace:
             version, rid = placed.release.version, token(placed.release.version)
             own = [pod for pod in pods.newest(found["items"]) if _is_of(pod, rid, digest(placed.release))]
             seen = [pods.copy(pod, await self._events(pod)) for pod in own]
+            if sum(state.healthy for state, _ in seen) >= placed.release.replicas:
+                seen = [one for one in seen if one[0].healthy]  # what comes up beside them is to take their place
             copies[version] = [state for state, _ in seen]
             said = [trouble for _, trouble in seen if trouble]
             said += [why for one in deployments["items"] if _label(one, RELEASE) == rid and (why := pods.refused(one))]
             if said:
                 troubles[version] = said[0]
-        address = await self._address(service) if service is not None and charter.stable else ""
+        address = await self._public(service) if service is not None and charter.stable else ""
         return Seen(charter, copies, troubles, address, await self._agrees(charter, service, deployments["items"]))
 
     async def swap(self, seen: Seen, charter: Charter) -> None:
@@ -123,7 +154,7 @@ class ClusterPlace:
             document = manifests.service(names, name, own, port=80, kind="ClusterIP", labels=labels)
             await self.api.apply(f"{names.services}/{name}", document)
         if release.replicas > 1:
-            budgets, version = await self._budgets()
+            budgets, version = await self.api.budgets(names.namespace)
             await self.api.apply(f"{budgets}/{name}", manifests.budget(names, release, version))
         here = await self.api.find(f"{names.deployments}/{name}")
         if here is not None and here["metadata"].get("annotations", {}).get(DIGEST) != digest(release):
@@ -137,7 +168,7 @@ class ClusterPlace:
     async def tidy(self) -> None:
         """What there is is listed before the charter is read: what comes later is not touched."""
         names, every = self.names, self.names.selector()
-        budgets, _ = await self._budgets()
+        budgets, _ = await self.api.budgets(names.namespace)
         kinds = (names.deployments, names.secrets, names.services, budgets)
         found = await asyncio.gather(*(self.api.get(kind, labelSelector=every) for kind in kinds))
         charter = await self.charter()
@@ -151,16 +182,20 @@ class ClusterPlace:
                     await self.api.delete(f"{kind}/{name}")
 
     async def end(self) -> None:
+        """The charter goes last: what was begun is known until it is done."""
         names, every = self.names, self.names.selector()
-        budgets, _ = await self._budgets()
+        budgets, _ = await self.api.budgets(names.namespace)
+        for path in routes.paths(names, self.routing):
+            await self.api.delete(path)
         for kind in (names.deployments, names.jobs, budgets, names.secrets, names.services, names.charters):
             for one in (await self.api.get(kind, labelSelector=every))["items"]:
                 await self.api.delete(f"{kind}/{one['metadata']['name']}")
-        for path in routes.paths(names, self.routing):
-            await self.api.delete(path)
 
     async def run(self, release: Release, job: Job, secrets: Mapping[str, str]) -> JobResult:
         return await Jobs(self.api, self.names, self.wishes).run(release, job, secrets)
+
+    async def _public(self, service: Document) -> str:
+        return await public(self.api, self.names, service, self.routing, self.host)
 
     # Copies.
 
@@ -186,11 +221,6 @@ class ClusterPlace:
             await asyncio.sleep(_POLL)
         raise Unavailable(f"{path} was deleted and is still there after 30 s")
 
-    async def _budgets(self) -> tuple[str, str]:
-        group = await self.api.get("/apis/policy")
-        version = "v1" if any(one["version"] == "v1" for one in group["versions"]) else "v1beta1"
-        return f"/apis/policy/{version}/namespaces/{self.names.namespace}/poddisruptionbudgets", version
-
     async def _events(self, pod: Document) -> list[Document]:
         """About a pod that is not ready; none of one that is."""
         if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ())):
@@ -200,6 +230,10 @@ class ClusterPlace:
         return list(found["items"])
 
     # Sharing requests.
+
+    def wanted(self, charter: Charter) -> Wanted:
+        """What the charter wants, as garbage is judged by."""
+        return wants(charter, self.names, self._sharing(charter))
 
     def _sharing(self, charter: Charter) -> dict[str, int]:
         """Copies beside a release's own that share requests, by version."""
@@ -252,6 +286,7 @@ class ClusterPlace:
                 await asyncio.sleep(0.05 * attempt)
                 continue
             await self.tidy()  # copies that shared requests and do not any more would go on taking them
+            await self._let_go(now)
             await self._heard(now)
             return
         raise Unavailable(f"the service of {self.target} is changed by others all the time")
@@ -271,6 +306,18 @@ class ClusterPlace:
         wanted = routes.documents(self.names, charter, self.routing, self.route)
         for path, document in zip(routes.paths(self.names, self.routing), wanted, strict=False):
             await self.api.apply(path, document)
+
+    def _idle(self, charter: Charter) -> dict[str, Document]:
+        """Routes share requests, not connections: nothing has to end there."""
+        return manifests.idle(charter) if self.routing == "copies" else {}
+
+    async def _let_go(self, charter: Charter) -> None:
+        """Kept connections leave the releases that have no requests any more."""
+        for version, spec in self._idle(charter).items():
+            path = f"{self.names.deployments}/{self.names.release(version)}"
+            here = await self.api.find(path)
+            if here is not None and not _has_let_go(here, spec):
+                await self.api.merge(path, {"spec": spec})
 
     async def _heard(self, charter: Charter) -> None:
         """The cluster has found the pods that the Service means now, and its nodes have had time to hear of it."""
@@ -301,32 +348,15 @@ class ClusterPlace:
             return False
         if not routes.weights(charter):
             return True
+        named = {one["metadata"]["name"]: one for one in deployments}
+        for version, spec in self._idle(charter).items():
+            if (here := named.get(self.names.release(version))) is not None and not _has_let_go(here, spec):
+                return False
         for path in routes.paths(self.names, self.routing):
             here = await self.api.find(path)
             if here is None or here["metadata"].get("annotations", {}).get(routes.SHARES) != routes.shares(charter):
                 return False
         return True
-
-    async def _address(self, service: Document) -> str:
-        """Where the public is served."""
-        port = service["spec"]["ports"][0]
-        if self.routing != "copies":
-            return f"http://{self.host or self.names.stem}"
-        if service["spec"]["type"] == "NodePort":
-            return f"http://{self.host or await self._node()}:{port['nodePort']}"
-        if service["spec"]["type"] == "LoadBalancer":
-            given = service.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-            host = self.host or given[0].get("hostname") or given[0].get("ip")
-            return f"http://{host}:{port['port']}" if host else ""
-        return f"http://{self.host or f'{self.names.stem}.{self.names.namespace}.svc'}:{port['port']}"
-
-    async def _node(self) -> str:
-        nodes = await self.api.get("/api/v1/nodes")
-        told = [one for node in nodes["items"] for one in node["status"].get("addresses", ())]
-        told.sort(key=lambda one: one["type"] != "InternalIP")
-        if not told:
-            raise Unavailable("the cluster names no address of a node", fix="set the block's `host`")
-        return str(told[0]["address"])
 
 
 def _port(release: Release) -> int:
@@ -340,6 +370,11 @@ def _shares(deployment: Document) -> bool:
 def _decided(deployment: Document) -> int:
     """The serial of the charter that its copies were started for."""
     return int(deployment["metadata"].get("annotations", {}).get(SERIAL, 0))
+
+
+def _has_let_go(deployment: Document, spec: Document) -> bool:
+    told = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(LEFT)
+    return bool(told == spec["template"]["metadata"]["annotations"][LEFT])
 
 
 def _label(document: Document, key: str) -> str:

@@ -18,6 +18,7 @@ Document = dict[str, Any]
 Routing = Literal["copies", "gateway", "nginx", "istio"]
 NOBODY = {POOL: "none"}
 SHARES = f"{PREFIX}/shares"
+KINDS: Mapping[Routing, str] = {"gateway": "HTTPRoute", "nginx": "Ingress", "istio": "VirtualService"}
 
 
 def weights(charter: Charter) -> dict[str, int]:
