@@ -33,8 +33,6 @@ TAIL = 2.0
 """Seconds for which requests go on after traffic was moved last: whoever was taken back must be seen to get none."""
 FIRST = 1.0
 """Seconds that a rollout's first step waits at most for the first answer: what comes before is watched, too."""
-LATE = 5.0
-"""A rollout that is older than this when the proof begins was begun by somebody else."""
 FILE, PICTURE = "proof.json", "proof.svg"
 _MOVES = (Verb.SHIFT, Verb.PROMOTE, Verb.ABORT)
 _log = logging.getLogger(__name__)
@@ -108,7 +106,7 @@ class Watch:
         problems = [] if whole else ["the last answers were not waited for"]
         if self._sender.broken is not None:
             problems.append(f"the sender broke: {type(self._sender.broken).__name__}: {self._sender.broken}")
-        if self.rollout.started and self.began - self.rollout.started > LATE:
+        if self.rollout.token:  # a lease's: somebody else has held the environment for it
             late = self.began - self.rollout.started
             problems.append(f"the first {late:.0f} s of the rollout were not watched: another run began it")
         with self._counts:
