@@ -20,6 +20,7 @@ from domain.verdict import Outcome, Verdict
 from tasks import recording
 from tasks.abandoned import PREVIEW, remove
 from tasks.actor import actor
+from tasks.diary import current
 from tasks.lease import held
 from tasks.rollout import PAGE
 
@@ -115,5 +116,8 @@ async def _each(pieces: Sequence[Piece], platform: HostsServices, lease: Lease) 
             done.append(piece.model_copy(update={"problem": error.message}))
             continue
         done.append(piece.model_copy(update={"done": True}))
+        if (diary := current(lease.target)) is not None:  # in its order, between the lease's coming and going
+            diary.say("gc", version=piece.version, why=piece.why)
+            continue
         await recording.audit(actor(), "gc", piece.where, version=piece.version, platform=piece.platform, why=piece.why)
     return done
