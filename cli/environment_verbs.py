@@ -74,10 +74,11 @@ def _of_environment(one: argparse.ArgumentParser) -> None:
 
 
 def _deploy(given: argparse.Namespace) -> int:
-    if given.environment == "development" and not given.platform and not given.strategy:
+    alone = len(given.project) == 1  # several are one release, which compose cannot do
+    if given.environment == "development" and alone and not given.platform and not given.strategy:
         from cli.development import development
 
-        code = development(Path(given.project), given.ref, plan=given.plan, as_json=given.json)
+        code = development(Path(given.project[0]), given.ref, plan=given.plan, as_json=given.json)
         if code is not None:
             return code
     if given.platform or given.strategy or given.plan:
