@@ -45,6 +45,10 @@ def startable(spec: Spec, kind: str) -> ReleaseSpec:
     return how
 
 
+VERIFIED_S = 60.0
+"""Seconds that a verification may take beyond its bake: until it is over, the old release is the way back."""
+
+
 def compose(spec: Spec, place: EnvironmentSpec, source: Source, artifact: Artifact, version: str | None) -> Release:
     """The release; its version is `<version or the source's>.<6 hex digits of everything else in it>`.
 
@@ -65,7 +69,7 @@ def compose(spec: Spec, place: EnvironmentSpec, source: Source, artifact: Artifa
         secrets={**how.secrets, **place.secrets},
         resources=how.resources,
         drain=how.drain,
-        warm=place.warm,
+        warm=max(place.warm, place.verify.bake + VERIFIED_S),
     )
     rest = draft.model_dump_json(exclude={"artifact": {"location", "environment", "created", "built"}})
     suffix = hashlib.sha256(rest.encode()).hexdigest()[:6]

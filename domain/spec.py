@@ -341,7 +341,10 @@ class EnvironmentSpec(Value):
         description="whether a person must say yes before anything moves; left out: for `production` yes, else no",
     )
     approve_within: Timeout = Field(3600.0, description="how long a flow run waits for that yes")
-    warm: Seconds = Field(3600.0, description="how long the old release is kept running after promotion")
+    warm: Seconds = Field(
+        3600.0,
+        description="how long the old release is kept running after promotion; at least until the new one is verified",
+    )
     verify: Verify = Field(Verify(), description="what must hold after the switch")
 
     @model_validator(mode="after")

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import SpecError
-from domain.release import LONGEST, label, named
+from domain.release import LONGEST, VERIFIED_S, compose, label, named
+from domain.spec import EnvironmentSpec, ReleaseSpec, Spec, Verify
+from domain.supply import Artifact, Source
 
 
 @pytest.mark.parametrize("version", ["../../x", "a b", "", ".hidden", "a/b", "v1..2", "a\n", "é", "x" * 101, "-rf"])
@@ -36,3 +38,12 @@ def test_whatever_a_ref_is_called_it_becomes_a_version_or_nothing(ref: str) -> N
     found = label(ref)
     assert len(found) <= LONGEST and (found == "" or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", found))
     assert not found or named(found) == found
+
+
+@given(st.floats(0, 7200), st.floats(0, 7200))
+def test_the_old_release_stays_until_the_new_one_is_verified_however_short_warm_is(warm: float, bake: float) -> None:
+    place = EnvironmentSpec(platform="memory", warm=warm, verify=Verify(bake=bake))
+    source = Source(project="shop", root="/nowhere", digest="sha256:1")
+    artifact = Artifact(kind="image", digest="sha256:1", location="shop:v1")
+    kept = compose(Spec(release=ReleaseSpec(command=("true",))), place, source, artifact, None).warm
+    assert kept > bake and kept >= warm and kept in (warm, bake + VERIFIED_S)

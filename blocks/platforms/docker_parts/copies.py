@@ -193,7 +193,7 @@ def _seen(container: Container) -> Seen:
     if state.get("OOMKilled"):
         trouble = "it was killed for want of memory: raise release.resources.memory_mb"
     elif restarts >= _LOOPS:
-        trouble = f"it keeps ending with exit code {state['ExitCode']}: {_last_words(container)}"
+        trouble = f"it keeps ending with exit code {_exit_code(container)}: {_last_words(container)}"
     elif not running:
         trouble = f"it ended with exit code {state['ExitCode']}: {_last_words(container)}"
     return Seen(
@@ -208,6 +208,19 @@ def _seen(container: Container) -> Seen:
         trouble=trouble,
         port=next((int(one[0]["HostPort"]) for one in container.ports.values() if one), 0),
     )
+
+
+def _exit_code(container: Container) -> int | str:
+    """The last one. A container that is running anew says 0 for want of one: then the engine's events tell."""
+    state = container.attrs["State"]
+    if state["Status"] != "running":
+        return int(state["ExitCode"])
+    now = time.time()
+    died = container.client.events(
+        since=now - 600, until=now, decode=True, filters={"container": container.id, "event": "die"}
+    )
+    codes = [str(one["Actor"]["Attributes"].get("exitCode", "unknown")) for one in died]
+    return codes[-1] if codes else "unknown"
 
 
 def _last_words(container: Container) -> str:
