@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Any, Self
-
-import httpx
 
 from blocks.platforms.aci_parts.arm import Arm
 from blocks.platforms.aci_parts.credentials import Credentials
 from blocks.platforms.azure_container_instances import AzureContainerInstancesPlatform
 from blocks.platforms.azure_container_instances_gateway import AzureContainerInstancesGatewayPlatform
 from tests.blocks.azure_server import ROOT, Server
-from tests.blocks.image_contract import ImageSubject
+from tests.blocks.image_contract import ImageSubject, Senders
 from tests.blocks.local_subject import client
 from tests.blocks.platform_contract import TARGET
 
@@ -28,31 +25,6 @@ def given(server: Server) -> dict[str, Any]:
         "endpoint": server.url,
         "managed_identity": True,
     }
-
-
-class Resolving:
-    """Clients that resolve the name for each request: what Traffic Manager promises with its time to live."""
-
-    def __init__(self, subject: AzureSubject) -> None:
-        self.answered: Counter[str] = Counter()
-        self.failed: list[str] = []
-        self._subject = subject
-
-    async def __aenter__(self) -> Resolving:
-        self._task = asyncio.create_task(self._send())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _send(self) -> None:
-        while True:
-            try:
-                self.answered += await self._subject.send(5)
-            except (OSError, AssertionError, httpx.HTTPError) as error:
-                self.failed.append(repr(error))
-            await asyncio.sleep(0.004)
 
 
 class AzureSubject(ImageSubject):
@@ -96,8 +68,9 @@ class AzureSubject(ImageSubject):
                 answered[answer.text] += 1
         return answered
 
-    async def load(self) -> Resolving:
-        return Resolving(self)
+    async def load(self) -> Senders:
+        """Each resolves the name for each request: what Traffic Manager promises with its time to live."""
+        return Senders(self)
 
     _name = ""
 

@@ -11,9 +11,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import httpx
 import pytest
 
-from domain.errors import CapabilityError
+from domain.errors import CapabilityError, PlatformError
 from domain.place import Job, Release
 from domain.spec import Health
 from domain.supply import Artifact
@@ -78,6 +79,31 @@ class ImageSubject(Subject, ABC):
 
     def now(self) -> float:
         return time.time()
+
+
+class Senders:
+    """Clients that reach the service as the subject's `send` does, a few requests after the other."""
+
+    def __init__(self, subject: ImageSubject) -> None:
+        self.answered: Counter[str] = Counter()
+        self.failed: list[str] = []
+        self._subject = subject
+
+    async def __aenter__(self) -> Senders:
+        self._task = asyncio.create_task(self._send())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while True:
+            try:
+                self.answered += await self._subject.send(5)
+            except (OSError, AssertionError, httpx.HTTPError, PlatformError) as error:
+                self.failed.append(repr(error))
+            await asyncio.sleep(0.004)
 
 
 class ImageContract(PlatformContract):

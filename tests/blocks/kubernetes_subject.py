@@ -6,11 +6,9 @@ The service's source comes in the command, so that one image serves all versions
 
 from __future__ import annotations
 
-import asyncio
-import time
 import uuid
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 from blocks.platforms.kubernetes import KubernetesPlatform
 from blocks.platforms.kubernetes_parts.shares import shared
@@ -19,12 +17,13 @@ from domain.spec import Health
 from domain.supply import Artifact
 from tests.blocks import kubernetes_cluster
 from tests.blocks.bundles import SERVICE
-from tests.blocks.platform_contract import TARGET, Subject
+from tests.blocks.image_contract import ImageSubject, Senders
+from tests.blocks.platform_contract import TARGET
 
 QUICK = Health(grace=40.0, interval=1.0, timeout=2.0, successes=1, failures=2)
 
 
-class KubernetesSubject(Subject):
+class KubernetesSubject(ImageSubject):
     patience = 45.0
     tolerance = 0.1
     """Four standard deviations of 400 connections that are dealt out at random."""
@@ -39,6 +38,17 @@ class KubernetesSubject(Subject):
         }
         self.platform = KubernetesPlatform(**values | options)
         self.api = self.platform._api()
+
+    def twin(self, **options: Any) -> Self:
+        other = type(self)(namespace=self.platform.namespace, pull=self.platform.pull, **options)
+        other.artifact = self.artifact
+        return other
+
+    async def jobs_left(self) -> list[str]:
+        return await listed(self, "jobs")
+
+    async def load(self) -> Senders:
+        return Senders(self)
 
     def nearest(self, weight: int) -> float:
         """One copy is stable's; what whole copies can give."""
@@ -64,12 +74,6 @@ class KubernetesSubject(Subject):
         told = await kubernetes_cluster.send(self.api, self.platform.namespace, service, number)
         assert {answer.partition(" ")[0] for answer in told} <= {"200"}, told
         return Counter({answer.partition(" ")[2]: count for answer, count in told.items()})
-
-    async def wait(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def now(self) -> float:
-        return time.time()
 
     async def begin(self) -> None:
         """A namespace of its own: what another test left is still on its way out."""

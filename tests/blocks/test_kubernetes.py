@@ -19,11 +19,12 @@ from domain.errors import Rejected
 from domain.place import Job, Target
 from tests.blocks import kubernetes_cluster
 from tests.blocks.block_suite import BlockSuite
+from tests.blocks.image_contract import ImageContract
 from tests.blocks.kubernetes_account import account
 from tests.blocks.kubernetes_subject import KubernetesSubject, listed
-from tests.blocks.platform_contract import TARGET, PlatformContract
+from tests.blocks.platform_contract import TARGET
 
-CONTRACT = PlatformContract()
+CONTRACT = ImageContract()
 _RELEASE = "test-execution-system.io/release"
 pytestmark = [pytest.mark.requires("kubernetes"), pytest.mark.timeout(240)]
 
@@ -36,7 +37,7 @@ async def subject() -> AsyncIterator[KubernetesSubject]:
     await subject.clean()
 
 
-class TestContract(PlatformContract):
+class TestContract(ImageContract):
     pass
 
 
