@@ -1,7 +1,9 @@
-"""Cloud SDKs are big, and extras: nothing loads them before a platform needs them, and a missing one is one line."""
+"""What the command and the flows load, and ask of others, before anybody needs it: no cloud SDK, which is big and an extra;
+and no telemetry."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,6 +51,14 @@ def loaded(code: str) -> set[str]:
 def test_no_sdk_is_loaded_before_a_platform_needs_it(code: str) -> None:
     there = loaded(code)
     assert {"flows", "cli"} & there and not SDKS & there
+
+
+def test_prefect_is_told_not_to_track_and_a_person_may_say_otherwise() -> None:
+    code = "import os, cli.main as main; main.main = lambda: print(os.environ['DO_NOT_TRACK']) or 0; main.command()"
+    for said, kept in (({}, "1"), ({"DO_NOT_TRACK": "0"}, "0")):
+        env = {key: value for key, value in os.environ.items() if key != "DO_NOT_TRACK"} | said
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=env)
+        assert (done.returncode, done.stdout.strip()) == (0, kept), done.stderr
 
 
 def test_every_platform_is_there_without_any_sdk() -> None:
