@@ -1,5 +1,5 @@
-"""What the command and the flows load, and ask of others, before anybody needs it: no cloud SDK, which is big and an extra;
-and no telemetry."""
+"""What the command and the flows load, and ask of others, before anybody needs it: no cloud SDK (big, and an extra), and
+no telemetry."""
 
 from __future__ import annotations
 
