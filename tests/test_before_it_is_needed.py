@@ -1,4 +1,4 @@
-"""What the command and the flows load, and ask of others, before anybody needs it: no cloud SDK (big, and an extra), and
+"""What the command and the flows load and ask of others before anybody needs it: no cloud SDK, big and an extra, and
 no telemetry."""
 
 from __future__ import annotations

@@ -63,14 +63,22 @@ class Engine:
     def _connect(self) -> DockerClient:
         import docker
 
-        if self.url is None:
-            return docker.from_env(timeout=self.timeout)
-        tls: Any = False
-        if self.tls_folder is not None:
+        class Direct(docker.APIClient):  # type: ignore[misc]
+            """Trusts the certificates that it was given, whatever bundle or proxy the environment names for the web
+            (REQUESTS_CA_BUNDLE and its like would win over them)."""
+
+            trust_env = property(lambda self: False, lambda self, value: None)
+
+        class Client(docker.DockerClient):  # type: ignore[misc]
+            def __init__(self, **given: Any) -> None:
+                self.api = Direct(**given)
+
+        given: dict[str, Any] = {"base_url": self.url} if self.url else docker.utils.kwargs_from_env()
+        if self.url and self.tls_folder is not None:
             folder = self.tls_folder.expanduser()
             pair = (str(folder / "cert.pem"), str(folder / "key.pem"))
-            tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=str(folder / "ca.pem"), verify=True)
-        return docker.DockerClient(self.url, tls=tls, timeout=self.timeout, use_ssh_client=True)
+            given["tls"] = docker.tls.TLSConfig(client_cert=pair, ca_cert=str(folder / "ca.pem"), verify=True)
+        return Client(timeout=self.timeout, use_ssh_client=True, **given)
 
 
 def translated(status: int, explanation: str) -> PlatformError:
