@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 import httpx
 
+from domain.errors import PlatformError
 from domain.load import LoadSummary, quantile
 from domain.spec import Request
+from tasks.lanes import Lane
 
 TIMEOUT = 5.0
 
@@ -31,20 +33,25 @@ class Smoke:
     One lane an address; each lane gets `rate` requests a second in turn.
     """
 
-    def __init__(self, addresses: Sequence[str], requests: Sequence[Request], rate: float) -> None:
-        self.addresses, self.requests, self.rate = tuple(addresses), tuple(requests), rate
+    def __init__(self, ways: Sequence[Lane], requests: Sequence[Request], rate: float) -> None:
+        self.ways, self.requests, self.rate = tuple(ways), tuple(requests), rate
         self.latencies: list[float] = []
         self.failures: list[str] = []
         self._flying: set[asyncio.Task[None]] = set()
         self._began = time.monotonic()
 
-    async def _send(self, client: httpx.AsyncClient, address: str, request: Request) -> None:
+    async def _send(self, client: httpx.AsyncClient, way: Lane, request: Request) -> None:
         began = time.monotonic()
         try:
-            answer = await client.request(
-                request.method, address + request.path, headers=request.headers, json=request.json_body
-            )
-            wrong = problem(request, answer.status_code, answer.text)
+            if isinstance(way, str):
+                answer = await client.request(
+                    request.method, way + request.path, headers=request.headers, json=request.json_body
+                )
+                wrong = problem(request, answer.status_code, answer.text)
+            else:
+                wrong = problem(request, *await asyncio.wait_for(way(request), TIMEOUT))
+        except (PlatformError, TimeoutError) as error:
+            wrong = f"{request.method} {request.path}: {error or f'no answer within {TIMEOUT:g} s'}"
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: a header that cannot be sent
             wrong = f"{request.method} {request.path}: {type(error).__name__} {error}"
         self.latencies.append(time.monotonic() - began)
@@ -60,8 +67,8 @@ class Smoke:
                 for number in range(count):
                     await asyncio.sleep(max(0.0, self._began + number * seconds / count - time.monotonic()))
                     request = self.requests[number % len(self.requests)]
-                    for address in self.addresses:
-                        task = asyncio.create_task(self._send(client, address, request))
+                    for way in self.ways:
+                        task = asyncio.create_task(self._send(client, way, request))
                         self._flying.add(task)
                         task.add_done_callback(self._flying.discard)
                 await asyncio.sleep(max(0.0, self._began + seconds - time.monotonic()))

@@ -11,11 +11,12 @@ from typing import Any
 from blocks.platforms.protocol import HostsServices, ObservesTraffic
 from domain.errors import ReportError, ToolError
 from domain.load import LoadSummary, judge, limits
-from domain.place import ReleaseState, ServiceState, Target, Traffic
+from domain.place import ReleaseState, Target, Traffic
 from domain.spec import Request, Thresholds, Verify
 from domain.verdict import Outcome, Verdict, worst
 from tasks import progress
 from tasks.execute import execute
+from tasks.lanes import lanes
 from tasks.smoke import Smoke
 from toolchain.loadgens import LoadRequest, k6
 
@@ -52,13 +53,6 @@ def seen(traffic: Traffic) -> LoadSummary:
     )
 
 
-def lanes(state: ServiceState, version: str, public: bool) -> list[str]:
-    """Where smoke requests go: to the release's own copies, and to the public address once it has all traffic."""
-    release = state.of(version)
-    direct = [copy.address for copy in release.copies if copy.address][:1] if release else []
-    return ([state.address] if public and state.address else []) + direct
-
-
 def hopeless(failed: int, planned: int, limit: float | None) -> bool:
     """Whether the error rate will be over the limit whatever comes."""
     return limit is not None and failed > limit * max(planned, 1)
@@ -66,6 +60,9 @@ def hopeless(failed: int, planned: int, limit: float | None) -> bool:
 
 async def _scripted(script: str, address: str, wanted: Thresholds, seconds: float) -> Verdict:
     """What a k6 script says of an address; it may take a minute longer than the bake."""
+    if not address:
+        why = "no address of the release is reached from here, and the script needs one"
+        return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(why,))
     with tempfile.TemporaryDirectory(prefix="tes-verify-") as scratch:
         out = Path(scratch)
         request = LoadRequest(base_url=address, out=out, script=Path(script), timeout=seconds + 60)
@@ -90,15 +87,16 @@ async def verify(
     first = state.of(version)
     restarts = sum(copy.restarts for copy in first.copies) if first else 0
     requests = how.smoke or (Request(path=health),)
-    addresses = lanes(state, version, public)
-    if not addresses:
+    ways = await lanes(platform, state, version, public)
+    if not ways:
         return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(f"{version} has no address to ask",))
     began, wanted = time.time(), limits(how.thresholds, ERRORS)
-    smoke = Smoke(addresses, requests, how.rate)
+    smoke = Smoke(ways, requests, how.rate)
     sending: asyncio.Task[Any] = asyncio.create_task(smoke.run(seconds))
-    scripted = how.script and asyncio.create_task(_scripted(how.script, addresses[0], how.thresholds, seconds))
+    address = next((way for way in ways if isinstance(way, str)), "")
+    scripted = how.script and asyncio.create_task(_scripted(how.script, address, how.thresholds, seconds))
     asked = {sending, scripted} if scripted else {sending}
-    planned = max(len(requests), int(seconds * how.rate)) * len(addresses)
+    planned = max(len(requests), int(seconds * how.rate)) * len(ways)
     try:
         while not all(task.done() for task in asked):
             await asyncio.wait(asked, timeout=LOOK_EVERY, return_when=asyncio.ALL_COMPLETED)

@@ -14,13 +14,15 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from blocks.platforms.chartered import Splits
 from blocks.platforms.kubernetes_parts.api import Api
+from blocks.platforms.kubernetes_parts.carried import carried
 from blocks.platforms.kubernetes_parts.garbage import GRACE_S, Garbage, Thing, key, told, unreferenced
 from blocks.platforms.kubernetes_parts.manifests import Wishes
 from blocks.platforms.kubernetes_parts.names import INSTALLATION, ROLE, Names
 from blocks.platforms.kubernetes_parts.place import ClusterPlace
 from blocks.platforms.kubernetes_parts.routes import Routing
 from domain.charter import Charter
-from domain.place import Capability, Target
+from domain.place import Capability, CopyState, Target
+from domain.spec import Request
 
 
 class KubernetesPlatform(Splits):
@@ -109,6 +111,10 @@ class KubernetesPlatform(Splits):
     async def targets(self) -> Sequence[Target]:
         """As HostsServices.targets, in this namespace."""
         return sorted((one.target for one in await self._charters()), key=str)
+
+    async def carry(self, target: Target, copy: CopyState | None, request: Request) -> tuple[int, str]:
+        """As CarriesRequests.carry, by the API server's proxy."""
+        return await carried(self._api(), self.place(target).names, copy, request)
 
     async def garbage(self) -> Sequence[str]:
         """As Collects.garbage, in this namespace."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from domain.place import Capability, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
+from domain.place import Capability, CopyState, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
+from domain.spec import Request
 
 
 @runtime_checkable
@@ -88,6 +89,18 @@ class Collects(Protocol):
 
     async def collect(self) -> Sequence[str]:
         """Removes them, and returns the names of those that are gone. Harmless said twice."""
+        ...
+
+
+@runtime_checkable
+class CarriesRequests(Protocol):
+    """Carries requests to where only the platform itself reaches."""
+
+    async def carry(self, target: Target, copy: CopyState | None, request: Request) -> tuple[int, str]:
+        """The status and the body that the copy answered; the public address of the target where it is None.
+
+        PlatformError when nobody answered, or when we may not ask. Said once: it may be a POST.
+        """
         ...
 
 

@@ -295,6 +295,45 @@ def test_a_route_without_what_it_needs_is_refused(fields: dict[str, Any], missin
         KubernetesPlatform(**fields)
 
 
+def status(code: int, message: str) -> Answer:
+    told = {"kind": "Status", "apiVersion": "v1", "code": code, "message": message}
+    return code, {"Content-Type": "application/json"}, json.dumps(told).encode()
+
+
+@pytest.mark.requires("kubernetes-asyncio")
+@pytest.mark.parametrize("answer", [(500, {}, b"no database"), (404, {}, b"{}"), (401, {}, b"who?"), OK])
+async def test_what_somebody_behind_the_proxy_answers_is_an_answer_whatever_it_is(
+    stand_in: Any, answer: Answer
+) -> None:
+    api, server = stand_in(answer)
+    found = await api.carry("POST", "/api/v1/namespaces/n/pods/p:80/proxy/", {"X-A": "b"}, {"a": 1})
+    assert (found.status_code, found.content, server.asked) == (answer[0], answer[2], 1)
+
+
+@pytest.mark.requires("kubernetes-asyncio")
+@pytest.mark.parametrize(
+    "answer, kind, words",
+    [
+        (status(403, 'cannot get resource "pods/proxy"'), Rejected, "denies GET .*pods/proxy"),
+        (status(503, "error trying to reach service"), Unavailable, "error trying to reach"),
+        (status(404, "pods p not found"), Rejected, "not found"),
+        ((-200, {}, b"half"), Unavailable, "does not answer"),
+    ],
+)
+async def test_what_the_api_server_says_itself_is_no_answer_of_a_copy(
+    stand_in: Any, answer: Answer, kind: type[PlatformError], words: str
+) -> None:
+    api, _ = stand_in(answer)
+    with pytest.raises(kind, match=words):
+        await api.carry("GET", "/api/v1/namespaces/n/pods/p:80/proxy/", {}, None)
+
+
+@pytest.mark.requires("kubernetes-asyncio")
+async def test_expired_credentials_are_renewed_for_a_carried_request_too(stand_in: Any) -> None:
+    api, server = stand_in(status(401, "Unauthorized"), (200, {}, b"v1"))
+    assert (await api.carry("GET", "/x", {}, None)).text == "v1" and server.asked == 2
+
+
 def test_both_pages_tell_the_same_account() -> None:
     (role,) = [one for one in account("n") if one["kind"] == "Role"]
     assert [role["rules"]] == [one["rules"] for one in documents(REFERENCE)]

@@ -74,6 +74,11 @@ class Api:
         """These fields alone become as said (JSON merge patch)."""
         return await asyncio.to_thread(self._asked, "PATCH", path, {}, document, "application/merge-patch+json")
 
+    async def carry(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> httpx.Response:
+        """What somebody behind a proxy of the API server answered, whatever that is, asked once. PlatformError where it
+        is the API server itself that answers: we may not, or nobody is there."""
+        return await asyncio.to_thread(self._carried, method, path, dict(headers), body)
+
     async def delete(self, path: str, seen: Mapping[str, str] | None = None) -> None:
         """It goes, and what it owns; harmless when it is gone. With its `uid` and `resourceVersion` as they were seen,
         Conflict when it is another one by now."""
@@ -131,6 +136,21 @@ class Api:
             raise translated(answer, method, path, self._where())
         raise Unavailable(f"{self._where()} was busy {TRIES} times")
 
+    def _carried(self, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
+        for renewed in (False, True):
+            try:
+                answer = self._connected().request(method, path, headers=headers, json=body)
+            except httpx.HTTPError as error:
+                raise self._silent(error) from error
+            if not _own(answer):
+                return answer
+            if answer.status_code == 401 and not renewed:
+                self._forget()
+                continue
+            why = translated(answer, method, path, self._where())
+            raise why if isinstance(why, PlatformError) else Unavailable(str(why))
+        raise AssertionError("unreachable")
+
     def _silent(self, error: Exception) -> Unavailable:
         return Unavailable(
             f"{self._where()} does not answer: {type(error).__name__} {error}".rstrip(),
@@ -150,6 +170,15 @@ class Api:
     def _forget(self) -> None:
         with self._connecting:
             self._client = None
+
+
+def _own(answer: httpx.Response) -> bool:
+    """Whether the API server speaks for itself: a Status object."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return False
+    return isinstance(told, dict) and (told.get("kind"), told.get("apiVersion")) == ("Status", "v1")
 
 
 class NotThere(Rejected):
