@@ -61,8 +61,7 @@ def hopeless(failed: int, planned: int, limit: float | None) -> bool:
 async def _scripted(script: str, address: str, wanted: Thresholds, seconds: float) -> Verdict:
     """What a k6 script says of an address; it may take a minute longer than the bake."""
     if not address:
-        why = "no address of the release is reached from here, and the script needs one"
-        return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(why,))
+        return _blind("no address of the release is reached from here, and the script needs one")
     with tempfile.TemporaryDirectory(prefix="tes-verify-") as scratch:
         out = Path(scratch)
         request = LoadRequest(base_url=address, out=out, script=Path(script), timeout=seconds + 60)
@@ -72,6 +71,10 @@ async def _scripted(script: str, address: str, wanted: Thresholds, seconds: floa
             return judge(summary, limits(wanted, ERRORS, summary), "verify")
         except (ToolError, ReportError) as error:
             return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(error.message,))
+
+
+def _blind(why: str) -> Verdict:
+    return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(why,))
 
 
 async def verify(
@@ -88,8 +91,8 @@ async def verify(
     restarts = sum(copy.restarts for copy in first.copies) if first else 0
     requests = how.smoke or (Request(path=health),)
     ways = await lanes(platform, state, version, public)
-    if not ways:
-        return Verdict(gate="verify", outcome=Outcome.INCONCLUSIVE, reasons=(f"{version} has no address to ask",))
+    if not ways and not isinstance(platform, ObservesTraffic):
+        return _blind(f"{version} has no address that is reached from here")
     began, wanted = time.time(), limits(how.thresholds, ERRORS)
     smoke = Smoke(ways, requests, how.rate)
     sending: asyncio.Task[Any] = asyncio.create_task(smoke.run(seconds))
@@ -110,7 +113,7 @@ async def verify(
         for task in asked:
             task.cancel()
         await asyncio.wait(asked)
-    verdicts = [judge(smoke.summary(), wanted, "verify")]
+    verdicts = [judge(smoke.summary(), wanted, "verify")] if ways else []
     if scripted and not scripted.cancelled():
         verdicts.append(scripted.result())
     if isinstance(platform, ObservesTraffic):
@@ -119,6 +122,8 @@ async def verify(
             counted = judge(seen(traffic), wanted.model_copy(update={"checks": None}), "verify")
             told = f"as the front counts: {'; '.join(counted.reasons)}"
             verdicts.append(counted.model_copy(update={"reasons": (told,)}))
+    if not verdicts:
+        return _blind(f"{version} has no address that is reached from here, and its front counted no request")
     outcome = worst(verdict.outcome for verdict in verdicts)
     said = [verdict for verdict in verdicts if verdict.outcome is outcome]
     reasons = tuple(dict.fromkeys(reason for verdict in said for reason in verdict.reasons))
