@@ -84,6 +84,8 @@ def lines(one: Standing) -> Iterator[str]:
             f"{under_way.done} of {under_way.steps} steps done"
         )
         yield f"             {under_way.finish}"
+    if one.together:
+        yield f"  {one.together}"
     if one.frozen:
         yield f"  {one.frozen}"
     for name, told in (("last", one.verdict), ("drift", one.drift)):

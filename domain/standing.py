@@ -74,6 +74,7 @@ class Standing(Value):
     token: int = Field(0, description="the newest fencing token")
     lease: Held | None = Field(None, description="null while nobody changes it")
     rollout: UnderWay | None = Field(None, description="under way, or left half-way")
+    together: str = Field("", description="the services that it was released with as one, in a sentence")
     frozen: str = Field("", description="the migration without a way back, and what it keeps from coming back")
     verdict: Told | None = Field(None, description="how the last rollout ended, by the audit log")
     drift: Told | None = Field(None, description="the last look at drift, by the audit log")
@@ -140,6 +141,17 @@ def _share(one: ReleaseState, state: ServiceState, rollout: UnderWay | None, now
         warm_left=left,
         reason=one.reason or (ill[0].reason if ill else ""),
     )
+
+
+def released_with(last: Rollout | None, state: ServiceState) -> str:
+    """That the last rollout was one of a group, and how that stands, in a sentence; empty when it was not."""
+    if last is None or last.group is None:
+        return ""
+    others = last.group.beside(last.target)
+    if last.status is Status.HALTED or not last.status.over:
+        return f"{last.status} as one release with {others} (group {last.group.id})"
+    is_it = last.status is Status.PROMOTED and last.release.version == state.stable
+    return f"released as one with {others} (group {last.group.id})" if is_it else ""
 
 
 def frozen(state: ServiceState, history: History) -> str:

@@ -26,6 +26,7 @@ from domain.report import Stage
 from domain.rollout import Action, Rollout, Status, Verb, abort, plan
 from domain.spec import EnvironmentSpec
 from domain.supply import Artifact, Source
+from domain.standing import released_with
 from domain.together import Stand, one_last, stand, torn
 from domain.verdict import Evidence, Outcome, Value, Verdict
 from tasks import progress
@@ -105,21 +106,10 @@ async def standing(platform: HostsServices, target: Target) -> tuple[ServiceStat
         pages = history.read(await platform.recall(target, HISTORY))
         frozen = freeze.told(pages, stable.release if stable else None)
         page = await platform.recall(target, PAGE)
-        beside = _beside(Rollout.model_validate_json(page) if page else None, state)
+        beside = released_with(Rollout.model_validate_json(page) if page else None, state)
     except ValidationError:
         frozen, beside = "its history cannot be read", ""
     return state, "; ".join(filter(None, (sentence(target, state), beside, frozen)))
-
-
-def _beside(last: Rollout | None, state: ServiceState) -> str:
-    """That the last rollout was one of a group, and how that stands."""
-    if last is None or last.group is None:
-        return ""
-    others = last.group.beside(last.target)
-    if last.status is Status.HALTED or not last.status.over:
-        return f"{last.status} as one release with {others} (group {last.group.id})"
-    is_it = last.status is Status.PROMOTED and last.release.version == state.stable
-    return f"released as one with {others} (group {last.group.id})" if is_it else ""
 
 
 def new_rollout(

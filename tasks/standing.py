@@ -15,7 +15,7 @@ from domain import history
 from domain.errors import TesError
 from domain.place import Lease, ServiceState, Target
 from domain.rollout import Rollout
-from domain.standing import ENDS, Held, Standing, Told, frozen, last, left_half_way, shares
+from domain.standing import ENDS, Held, Standing, Told, frozen, last, left_half_way, released_with, shares
 from records.read.audit import audit_entries
 from records.tables import AuditEntryRow
 from tasks.deploy import sentence
@@ -84,6 +84,7 @@ async def _asked(platform: HostsServices, name: str, target: Target) -> Standing
         token=state.token,
         lease=_held(state, entries, now),
         rollout=under_way,
+        together=released_with(left, state),
         frozen=frozen(state, pages),
         verdict=last(told, drift=False),
         drift=last(told, drift=True),

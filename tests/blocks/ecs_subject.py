@@ -56,6 +56,10 @@ class EcsSubject(ImageSubject):
     def twin(self, **options: Any) -> Self:
         return type(self)(self.aws, self.balancer, **options)
 
+    async def address(self) -> str:
+        """As clients know it. Nobody looks: a look says again what was decided and not told."""
+        return self.balancer.address
+
     async def jobs_left(self) -> list[str]:
         """A task that has ended may be seen for a while: what counts is that AWS was told to end the slow one."""
         return [] if "StopTask" in self.aws.seen else ["a task that nobody ended"]
