@@ -119,7 +119,7 @@ start kubelet "$bin/kubelet" --kubeconfig "$config" --root-dir "$state/kubelet" 
     --hostname-override "$node" --node-ip "$bridge" --address "$bridge" --healthz-bind-address 127.0.0.1 --read-only-port 0 \
     --fail-swap-on=false --pod-infra-container-image tes-pause:1 --image-gc-high-threshold 100 --cgroup-driver cgroupfs \
     --eviction-hard 'memory.available<50Mi' --authorization-mode AlwaysAllow --max-pods 200 \
-    --kube-api-qps 200 --kube-api-burst 300 --event-qps 0 --sync-frequency 2s
+    --kube-api-qps 200 --kube-api-burst 300 --event-qps 500 --event-burst 1000 --sync-frequency 2s
 start proxy "$bin/kube-proxy" --kubeconfig "$config" --hostname-override "$node" --bind-address "$bridge" \
     --healthz-bind-address 127.0.0.1 --metrics-bind-address 127.0.0.1 --nodeport-addresses "$bridge/32" --proxy-mode iptables
 ready() { "$bin/kubectl" --kubeconfig "$config" wait --for=condition=Ready "node/$node" --timeout 1s; }

@@ -24,7 +24,7 @@ QUICK = Health(grace=40.0, interval=1.0, timeout=2.0, successes=1, failures=2)
 
 
 class KubernetesSubject(ImageSubject):
-    patience = 45.0
+    patience = 60.0
     tolerance = 0.1
     """Four standard deviations of 400 connections that are dealt out at random."""
     warm = 8.0

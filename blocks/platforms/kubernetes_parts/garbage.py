@@ -133,6 +133,13 @@ def _over(job: Thing) -> bool:
     return job.age > float(job.document["spec"].get("activeDeadlineSeconds", 0)) + LATE_S
 
 
+def _wanted(document: Document) -> Document:
+    """What somebody has asked for: without what the cluster notes of it."""
+    kept = {key: value for key, value in document.items() if key not in ("status", "apiVersion", "kind")}
+    noted = ("resourceVersion", "managedFields")
+    return kept | {"metadata": {key: value for key, value in document["metadata"].items() if key not in noted}}
+
+
 class Garbage:
     """Of one installation in one namespace. `routing` as the block's: its kind of routes is looked at, no other."""
 
@@ -152,17 +159,25 @@ class Garbage:
         ]
 
     async def remove(self, things: Sequence[Thing]) -> list[Thing]:
-        """They go, and those that went are returned. One that was changed since it was listed is left alone."""
-        gone = []
-        for one in things:
-            metadata = one.document["metadata"]
-            seen = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        """They go, and those that went are returned. One that was changed since it was listed is left alone; what the
+        cluster itself notes in its status is no change."""
+        return [one for one in things if await self._removed(one)]
+
+    async def _removed(self, one: Thing) -> bool:
+        path, document = f"{one.path}/{one.name}", one.document
+        for _ in range(3):
+            metadata = document["metadata"]
             try:
-                await self.api.delete(f"{one.path}/{one.name}", seen)
+                await self.api.delete(path, {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]})
+                return True
             except Conflict:
-                continue
-            gone.append(one)
-        return gone
+                now = await self.api.find(path)
+            if now is None:
+                return True
+            if _wanted(now) != _wanted(one.document):
+                return False
+            document = now
+        return False
 
     async def _kinds(self) -> dict[str, str]:
         names = self.names

@@ -59,7 +59,9 @@ class Jobs:
         return TIMED_OUT, pod
 
     async def _output(self, pod: Document | None) -> str:
-        if pod is None or not pod.get("status", {}).get("containerStatuses"):
+        container: Document = next(iter((pod or {}).get("status", {}).get("containerStatuses", ())), {})
+        # A container that has not begun has no log, and asking for it is refused.
+        if pod is None or not {"running", "terminated"} & set(container.get("state", {})):
             return ""
         path = f"{self.names.pods}/{pod['metadata']['name']}/log"
         return (await self.api.text(path, tailLines="2000"))[-_OUTPUT:]
