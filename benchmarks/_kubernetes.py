@@ -53,8 +53,9 @@ async def _rounds(subject: KubernetesSubject, url: str, folder: Path) -> dict[st
     place = ["--namespace", subject.platform.namespace]
 
     async def kubectl(*words: str) -> None:
-        piped = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
-        done = await asyncio.create_subprocess_exec("kubectl", *place, *words, **piped)  # type: ignore[arg-type]
+        done = await asyncio.create_subprocess_exec(
+            "kubectl", *place, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
         output, _ = await done.communicate()
         assert done.returncode == 0, output.decode()
 

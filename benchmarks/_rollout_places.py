@@ -18,8 +18,8 @@ from blocks.platforms.kubernetes import KubernetesPlatform
 from blocks.platforms.local import LocalPlatform
 from domain.supply import Artifact
 from tests.blocks.bundles import SERVICE, archive
-from tests.blocks.docker_subject import BASE, PROXY, can_make_images, make_images
-from tests.blocks.kubernetes_subject import IMAGE, PULL
+from tests.blocks import kubernetes_cluster
+from tests.blocks.images import BASE, PROXY, can_make_images, make_images
 
 INSTALLATION = "bench-rollouts"
 
@@ -85,18 +85,19 @@ async def _docker() -> AsyncIterator[Place]:
 
 @asynccontextmanager
 async def _kubernetes() -> AsyncIterator[Place]:
+    image, pull = kubernetes_cluster.image()
     platform = KubernetesPlatform(
         namespace=f"tes-bench-{uuid.uuid4().hex[:8]}",
         service_type="NodePort",
         host=os.environ.get("TES_KUBERNETES_HOST"),
-        pull=PULL,
+        pull=pull,
         installation=INSTALLATION,
     )
     api = platform._api()
     metadata = {"name": platform.namespace, "labels": {"test-execution-system.io/role": "bench"}}
     await api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     try:
-        yield Place(platform, *_image(IMAGE, "sha256:" + "0" * 64), 30.0, 1.0)
+        yield Place(platform, *_image(image, "sha256:" + "0" * 64), 30.0, 1.0)
     finally:
         for target in await platform.targets():
             await platform.place(target).end()

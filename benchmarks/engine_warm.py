@@ -6,6 +6,7 @@ resident one. Medians of 5. Prints a table and leaves results/engine_warm.json.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -47,6 +48,7 @@ def measured(root: Path, warm: Warm | None) -> dict[str, float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for name in ("CI", "PYTHONDONTWRITEBYTECODE"):  # pytest would rewrite its plugins at each start
         os.environ.pop(name, None)
     with tempfile.TemporaryDirectory() as folder:
