@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import copy
 import itertools
-import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,13 +18,13 @@ from domain.place import Lease, Release, Target
 from domain.rollout import Action, Rollout, Status, abort, plan
 from domain.spec import EnvironmentSpec, Step, Verify
 from domain.supply import Artifact
-from domain.verdict import Outcome, Verdict
+from domain.verdict import Verdict
 from tasks import rollout as machinery
 from tasks.deploy import new_rollout
 from tasks.lease import TTL
 from tasks.rollback import roll_back
 from tasks.rollout import carry_out, unfinished
-from tasks.verify import unhealthy
+from tests.flows.asked_of_memory import quick  # noqa: F401 - a fixture
 
 TARGET = Target(service="shop", environment="production")
 CANARY = EnvironmentSpec(
@@ -42,22 +40,6 @@ _worlds = itertools.count()
 def release(version: str) -> Release:
     artifact = Artifact(kind="bundle", digest=f"sha256:{version}", location="nowhere")
     return Release(service=TARGET.service, version=version, artifact=artifact, replicas=2)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No clock, no sockets: what `verify` would see over HTTP is asked of the platform."""
-
-    async def looked(platform: MemoryPlatform, target: Target, version: str, *_: object, **__: object) -> Verdict:
-        why = unhealthy((await platform.inspect(target)).of(version), version, 0)
-        errors = (await platform.traffic(target, version, time.time())).errors
-        bad = why or (f"{errors} errors" if errors else "")
-        return Verdict(gate="verify", outcome=Outcome.FAIL if bad else Outcome.PASS, reasons=(bad,))
-
-    monkeypatch.setattr(machinery, "verify", looked)
-    monkeypatch.setattr(machinery, "PAUSE", 0.0)
-    yield
-    memory._WORLDS.clear()
 
 
 async def world_with(behaviour: str) -> MemoryPlatform:

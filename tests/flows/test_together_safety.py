@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,14 +20,14 @@ from domain.rollout import Action, Rollout, Status, plan
 from domain.spec import EnvironmentSpec, Migrations, Step, Verify
 from domain.supply import Artifact
 from domain.together import torn
-from domain.verdict import Outcome, Verdict
+from domain.verdict import Verdict
 from tasks import rollout as machinery
 from tasks.deploy import new_rollout, stand_of
 from tasks.left_behind import end_group, groups_at, held_together
 from tasks.lease import TTL
 from tasks.rollback import roll_back_together
 from tasks.rollout import HISTORY, Hold, carry_out_together, page_of
-from tasks.verify import unhealthy
+from tests.flows.asked_of_memory import quick  # noqa: F401 - a fixture
 
 CANARY = EnvironmentSpec(
     platform="memory",
@@ -41,23 +40,6 @@ PLACES = {"cart": AT_ONCE, "shop": CANARY}
 VERBS = ("provision", "wait_ready", "shift", "promote", "abort", "remember", "recall", "inspect", "traffic")
 ERRORS = (Unavailable("no answer"), Rejected("no"))
 GOOD, WRONG = "good", "cart errs after promotion"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No clock, no sockets: what `verify` would see over HTTP is asked of the platform."""
-
-    async def looked(platform: MemoryPlatform, target: Target, version: str, *_: object, **__: object) -> Verdict:
-        why = unhealthy((await platform.inspect(target)).of(version), version, 0)
-        errors = (await platform.traffic(target, version, time.time())).errors
-        bad = why or (f"{errors} errors" if errors else "")
-        return Verdict(gate="verify", outcome=Outcome.FAIL if bad else Outcome.PASS, reasons=(bad,))
-
-    monkeypatch.setattr(machinery, "verify", looked)
-    monkeypatch.setattr(machinery, "PAUSE", 0.0)
-    memory._WORLDS.clear()
-    yield
-    memory._WORLDS.clear()
 
 
 def target(service: str) -> Target:

@@ -25,7 +25,7 @@ from domain.spec_proof import ProofSpec
 from domain.supply import Artifact
 from domain.verdict import Outcome, Verdict
 from tasks import proof as proving
-from tasks.proof import FILE, PICTURE, added, watched
+from tasks.proof import FILE, PICTURE, added, seen_by, watched
 from tasks.proof_sender import Sender
 from tasks.rollout import Step
 from tasks.run import Run
@@ -355,3 +355,33 @@ def test_answers_are_understood_as_http_has_them(answer: bytes, ends: bool, vers
     for told in heard:
         assert (told.version, bool(told.wrong)) == (version, bool(wrong)) and wrong in told.wrong, told
     assert (len(opened) == len(heard)) is ends
+
+
+async def test_of_several_rollouts_each_watch_hears_of_its_own_steps(tmp_path: Path) -> None:
+    """One load a service; what is done to one of them says nothing about another."""
+    heard: dict[str, list[str]] = {"shop": [], "cart": []}
+
+    class Hearing:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def step(self, take: Step) -> Step:
+            heard[self.name].append("step")
+            return take
+
+        def kept(self, kept: Any) -> Any:
+            heard[self.name].append("kept")
+            return kept
+
+    async def noted(*_: object) -> None:
+        heard["shop"].append("noted")
+
+    cart = Target(service="cart", environment=TARGET.environment)
+    take, kept = seen_by({TARGET: Hearing("shop"), cart: Hearing("cart")}, passes, noted)  # type: ignore[dict-item]
+    moving = rollout(target=cart)
+    lease = LEASE.model_copy(update={"target": cart})
+    assert (await take(Place(""), lease, moving, SHIFT, EnvironmentSpec())).passed  # type: ignore[arg-type]
+    await kept(moving, SHIFT, await passes(), 0.0)
+    assert heard == {"shop": ["noted"], "cart": ["step", "kept"]}
+    other = LEASE.model_copy(update={"target": Target(service="nobody", environment="nowhere")})
+    assert (await take(Place(""), other, moving, SHIFT, EnvironmentSpec())).passed  # type: ignore[arg-type]
