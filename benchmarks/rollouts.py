@@ -39,7 +39,7 @@ from domain.proof import Proof, assess  # noqa: E402
 from domain.spec import Spec  # noqa: E402
 from domain.supply import Source  # noqa: E402
 from domain.verdict import worst  # noqa: E402
-from tasks import deploy, recording  # noqa: E402
+from tasks import deploy, left_behind, recording  # noqa: E402
 from tasks.run import Run  # noqa: E402
 
 SERVICE, ENVIRONMENT = "shop", "bench"
@@ -125,9 +125,10 @@ async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
             async def handed_in(_: str) -> Any:
                 return where.platform
 
-            deploy.platform_named = handed_in
+            left_behind.platform_named = handed_in
             await released(where, home, 0, None, options)
             address = (await where.platform.inspect(Target(service=SERVICE, environment=ENVIRONMENT))).address
+            assert address, "what was released is somewhere else than on the platform that was handed in"
             sender = [
                 sys.executable,
                 str(ROOT / "benchmarks/_open_load.py"),
