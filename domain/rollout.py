@@ -26,6 +26,10 @@ from domain.place import Capability, Release, Target
 from domain.spec import EnvironmentSpec
 from domain.verdict import Outcome, Value, Verdict
 
+# What a rollout says instead of an environment's strategy when it brings back what was there.
+ROLLBACK, CONVERGE = "rollback", "converge"
+RETURNS = (ROLLBACK, CONVERGE)
+
 
 class Verb(StrEnum):
     """What can be done to a target. Each sets a desired state, so that saying it twice changes nothing."""
@@ -82,6 +86,11 @@ class Rollout(Value):
     token: int = 0
     started: float = 0.0
     group: Group | None = Field(None, description="the services it is one release with; None when it is alone")
+
+    @property
+    def returns(self) -> bool:
+        """Whether its release has served clients before: it is gone back to, or put back."""
+        return self.strategy in RETURNS
 
     @property
     def action(self) -> Action | None:

@@ -312,7 +312,9 @@ class Verify(Value):
 
     bake: Seconds = Field(10.0, description="how long the release is watched after promotion")
     smoke: tuple[Request, ...] = Field(
-        (), description="requests sent through the public address; the health path when left out"
+        (),
+        description="requests sent straight to the release: once before it has any traffic, then while it is watched; "
+        "after promotion also through the public address; the health path when left out",
     )
     rate: Annotated[float, Field(gt=0, le=1000)] = Field(5.0, description="smoke requests a second")
     script: str | None = Field(None, description="a k6 script run during the bake")

@@ -13,7 +13,7 @@ from domain.errors import LockHeld, PlatformError, Unavailable
 from domain.group import Member
 from domain.place import Lease, ServiceState, Target
 from domain.report import Stage, silent
-from domain.rollout import Rollout, abort
+from domain.rollout import CONVERGE, Rollout, abort
 from domain.verdict import Outcome, Value, Verdict
 from tasks import progress, recording
 from tasks.deploy import groups_ended, new_rollout, roll, sentence
@@ -119,7 +119,7 @@ async def converge(run: Run, platform: HostsServices, lease: Lease) -> tuple[str
     barrier = freeze.barrier(pages, wanted, stable.release if stable else None)
     if barrier is not None:
         return (*done, freeze.refusal(lease.target, wanted.version, barrier).message)
-    rollout = new_rollout(lease.target, wanted, state, "converge", WAY_BACK)
+    rollout = new_rollout(lease.target, wanted, state, CONVERGE, WAY_BACK)
     over, _ = await roll(run, platform, lease, rollout, run.place)
     done += (f"{wanted.version} provisioned and promoted again: {over.status}{over.reason and f', {over.reason}'}",)
     for version in await _removed(platform, lease, wanted.version):

@@ -15,7 +15,7 @@ from domain import freeze, history
 from domain.errors import SpecError
 from domain.group import Group, Member, in_order
 from domain.place import Lease, Release, ServiceState, Target
-from domain.rollout import Action, Rollout, Status, Verb, abort
+from domain.rollout import ROLLBACK, Action, Rollout, Status, Verb, abort
 from domain.spec import EnvironmentSpec
 from domain.together import arrived, back
 from domain.verdict import Verdict
@@ -163,7 +163,7 @@ async def _planned(hold: Hold, target: Target, to: str | None, targets: Sequence
         target=target,
         release=release,
         stable=state.stable,
-        strategy="rollback",
+        strategy=ROLLBACK,
         plan=WAY_BACK,
         started=time.time(),
     )

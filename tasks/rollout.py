@@ -16,11 +16,12 @@ from blocks.platforms.protocol import HostsServices, RunsJobs, SplitsTraffic
 from domain import history
 from domain.errors import CapabilityError, PlatformError, TesError, Unavailable
 from domain.place import Job, Lease, Target
-from domain.rollout import Action, Rollout, Status, Verb, abort, advance
+from domain.rollout import ROLLBACK, Action, Rollout, Status, Verb, abort, advance
 from domain.spec import EnvironmentSpec
 from domain.together import agreed, back, due
 from domain.verdict import Outcome, Verdict
 from tasks import diary, progress
+from tasks.first_look import first_look
 from tasks.verify import verify
 
 TRIES, PAUSE = 4, 0.2
@@ -59,8 +60,7 @@ async def _act(
             await platform.provision(lease, release)
             return done("provision", f"{release.replicas} copies of {version} started")
         case Verb.WAIT_READY:
-            ready, why = await platform.wait_ready(lease.target, version, release.health.grace + 30)
-            return Verdict(gate="ready", outcome=Outcome.PASS if ready else Outcome.FAIL, reasons=(why,))
+            return await _ready(platform, lease.target, rollout, place)
         case Verb.SHIFT:
             assert action.weight is not None
             if not isinstance(platform, SplitsTraffic):
@@ -86,6 +86,19 @@ async def _act(
         case Verb.RETIRE:
             await platform.retire(lease, version)
             return done("retire", f"{version} removed")
+
+
+async def _ready(platform: HostsServices, target: Target, rollout: Rollout, place: EnvironmentSpec) -> Verdict:
+    """Healthy, as the platform sees it, and answering as `verify.smoke` wants, before any client meets it. What
+    returns has served clients before, and is asked nothing: the way back is short."""
+    release = rollout.release
+    healthy, why = await platform.wait_ready(target, release.version, release.health.grace + 30)
+    if not healthy:
+        return Verdict(gate="ready", outcome=Outcome.FAIL, reasons=(why,))
+    if rollout.returns:
+        return done("ready", why)
+    found = await first_look(platform, target, release.version, place.verify, release.health.path)
+    return found.model_copy(update={"reasons": (why, *found.reasons) if found.passed else found.reasons})
 
 
 async def step(
@@ -134,7 +147,7 @@ async def note(platform: HostsServices, lease: Lease, rollout: Rollout, action: 
     if action.verb is Verb.PROMOTE:
         # Going forward again to what was left says nothing against what we come from.
         forward = history.is_left(pages, rollout.release.version)
-        if rollout.strategy == "rollback" and rollout.stable and not forward:
+        if rollout.strategy == ROLLBACK and rollout.stable and not forward:
             pages = history.left(pages, rollout.stable)
         pages = history.promoted(pages, rollout.release, time.time())
     elif pages and pages[0].release.version == rollout.release.version:

@@ -17,12 +17,10 @@ from domain.verdict import Outcome, Verdict, worst
 from tasks import progress
 from tasks.execute import execute
 from tasks.lanes import lanes
-from tasks.smoke import Smoke
+from tasks.smoke import ERRORS, Smoke
 from toolchain.loadgens import LoadRequest, k6
 
 LOOK_EVERY = 0.25
-# The share of requests that may fail where tes.yaml says nothing about it.
-ERRORS = 0.0
 
 
 def unhealthy(state: ReleaseState | None, version: str, restarts: int) -> str | None:

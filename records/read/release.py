@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from domain.place import Release
 from domain.proof import Proof
-from domain.rollout import Rollout, Status
+from domain.rollout import RETURNS, Rollout, Status
 from records.read.page import Page, bounded, cut, older
 from records.session import reading
 from records.tables import ProofRow, ReleaseRow, RolloutRow, RolloutStepRow
@@ -90,7 +90,7 @@ def promoted_as(service: str, name: str) -> tuple[str, Release] | None:
     version = col(RolloutRow.version)
     query = select(RolloutRow).where(RolloutRow.service == service, RolloutRow.status == Status.PROMOTED.value)
     query = query.where(or_(version == name, version.startswith(f"{name}.", autoescape=True)))
-    query = query.where(col(RolloutRow.strategy).not_in(("rollback", "converge")))
+    query = query.where(col(RolloutRow.strategy).not_in(RETURNS))
     with reading() as session:
         for row in session.exec(query.order_by(col(RolloutRow.started).desc())):
             if name in (row.version, row.version.rpartition(".")[0]):
