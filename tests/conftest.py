@@ -83,8 +83,8 @@ def pytest_sessionstart() -> None:
 # Tests that share one real runtime, database or engine stay on one worker, so that it is started once and not beside
 # itself.
 TOGETHER = ("e2e", "cli/runtime", "records", "deployments")
-# Each of these has a namespace of its own in a cluster, and waits for it most of the time.
-APART = ("blocks/test_kubernetes.py",)
+# Each test of these has a namespace of its own in a cluster, or a home of its own, and waits for it most of the time.
+APART = ("blocks/test_kubernetes.py", "test_docs.py")
 
 
 def place(nodeid: str) -> str:
@@ -104,6 +104,7 @@ SPENT: dict[str, float] = {}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-durations", action="store_true", help=f"write {DURATIONS.name} from this run")
+    parser.addoption("--long", action="store_true", help="run the tests marked `long`, too, as TES_REQUIRE does")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -141,6 +142,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("long") and not (item.config.getoption("long") or _required()):
+        pytest.skip("takes long: PYTEST_ARGS=--long runs it, and so does CI")
     for mark in item.iter_markers("requires"):
         for name in mark.args:
             if reason := missing(name):

@@ -76,6 +76,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.requires("package-index")
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_published_service_is_released_replaced_without_a_failed_request_and_rolled_back(
