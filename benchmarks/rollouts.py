@@ -3,13 +3,13 @@
     python benchmarks/rollouts.py [--platform local] [--platform docker] [--platform kubernetes] [--quick] [--json]
 
 Each release goes the way of `tes deploy` (tasks/deploy.py: lease, canary of 20 % and 50 %, verify, promote, records);
-only the platform is handed in. Every second one is bad: it crashes at its start, never becomes healthy, answers 500
-once it is a canary, or is slow. An open-model load in a process of its own goes from before the first of them until
-after the last; nothing is retried. Beside it each rollout has its own proof (`release.proof`), and both must tell the
-same.
+only the platform is handed in. Every second one is bad: it crashes at its start, never becomes healthy, answers 500 to
+all but its health check, or is slow. An open-model load in a process of its own goes from before the first of them
+until after the last; nothing is retried. Beside it each rollout has its own proof (`release.proof`), and both must
+tell the same.
 
-A canary that answers 500 shows by that that it is bad: such answers, before it is taken back, are counted apart. All
-else that is not a 200 is a lost request. Aims: no lost request, no request that reaches a bad release after its abort.
+A 500 that a bad release gives to a client before it is taken back is counted apart; all else that is not a 200 is a
+lost request. Aims: neither, and no request that reaches a bad release after its abort.
 Writes benchmarks/results/rollouts.json, a platform at a time.
 """
 
@@ -203,6 +203,7 @@ def aims(one: dict[str, Any]) -> list[str]:
     proof, name = one["proof"], one["platform"]
     found = [
         ("lost requests", one["lost"]),
+        ("500 from a bad release before its abort", one["answered_500_by_a_bad_release_before_its_abort"]),
         ("requests to a bad release after its abort", one["to_a_bad_release_after_its_abort"]),
         ("lost requests, by the proofs", proof["lost"]),
         ("requests to a bad release after its abort, by the proofs", proof["to_a_bad_release_after_its_abort"]),
@@ -215,7 +216,7 @@ def aims(one: dict[str, Any]) -> list[str]:
 def table(results: dict[str, Any]) -> str:
     """Markdown."""
     lines = [
-        "| platform | releases, bad | requests | lost | 500 from a canary before its abort | to a bad one after its "
+        "| platform | releases, bad | requests | lost | 500 from a bad one before its abort | to a bad one after its "
         "abort | p50 ms | p95 ms | p99 ms | max ms | proofs: requests, lost, after abort | load |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
