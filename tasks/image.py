@@ -101,10 +101,6 @@ def _together(ids: dict[str, str]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-class Taken(Exception):
-    """The registry has another image under that tag. A value for a verdict: nothing broke."""
-
-
 async def present() -> frozenset[str]:
     """The ids of the images that the engine has; none when no engine answers."""
     found = await engine()
@@ -125,7 +121,8 @@ async def push_image(
     """Push an image to `host/path`; the artifact as the registry has it: `repository@sha256:...`. What is there
     already is not pushed again.
 
-    Taken when the tag is another image there. ToolError when the registry refuses us, Unavailable when it cannot be
+    The tag is the image's own; where that is another image there, nothing is overwritten, and the tag is
+    `version-<12 digits of the image's id>`. ToolError when the registry refuses us, Unavailable when it cannot be
     reached. `environment` is added to docker's: where its credentials are; `timeout` is of one image, in seconds.
     """
     found = await need_engine()
@@ -133,14 +130,20 @@ async def push_image(
     base, _, version = image.location.rpartition(":")
     if len(platforms) <= 1:
         # By its id: the name may be another image's by now.
-        digest = await told.pushed(image.digest, version)
+        digest, _ = await told.pushed(image.digest, version)
     else:
-        parts = []
+        parts, ours = [], True
         for platform in platforms:
-            suffix = docker.tag("x", version, platform).partition(":")[2]
-            parts.append(f"{repository}@{await told.pushed(f'{base}:{suffix}', suffix)}")
-        digest = await told.joined(version, parts)
+            wanted = docker.tag("x", version, platform).partition(":")[2]
+            part, got = await told.pushed(f"{base}:{wanted}", wanted)
+            parts.append(f"{repository}@{part}")
+            ours = ours and got == wanted
+        digest = await told.joined(version if ours else _aside(version, image.digest), parts)
     return image.model_copy(update={"digest": digest, "location": f"{repository}@{digest}", "built": image.content})
+
+
+def _aside(tag: str, identity: str) -> str:
+    return f"{tag}-{identity.removeprefix('sha256:')[:12]}"
 
 
 class _Registry:
@@ -150,24 +153,25 @@ class _Registry:
         self.engine, self.repository, self.out = engine, repository, out
         self.environment, self.timeout = environment, timeout
 
-    async def pushed(self, image: str, tag: str) -> str:
-        """The registry's digest of that image, which has that tag there now."""
-        name = f"{self.repository}:{tag}"
+    async def pushed(self, image: str, tag: str) -> tuple[str, str]:
+        """The registry's digest of that image, and the tag that is this image there now."""
         seen = await self._run(docker.inspect(self.engine, image), "look", f"find image {image}")
         identity, _ = docker.parse_inspect(seen)
-        there = docker.parse_registry(await self._said(docker.ask_registry(self.engine, name), "ask"))
+        there = await self._there(tag)
+        if there is not None and there[1] != identity:
+            # The same revision was built twice, as on two runners of a CI: an image is no function of its source.
+            tag = _aside(tag, identity)
+            there = await self._there(tag)
         if there is not None and there[1] == identity:
-            return there[0]
-        if there is not None:
-            raise Taken(
-                f"{name} is another image in the registry: {there[0] or 'one of several platforms'} (image "
-                f"{there[1] or 'unknown'}), and here {identity} was built; nothing was overwritten: deploy what is "
-                "there by --version, release another revision, or remove the tag"
-            )
+            return there[0], tag
+        name = f"{self.repository}:{tag}"
         await self._run(docker.retag(self.engine, image, name), "tag", f"tag {name}")
-        return docker.parse_digest(
-            await self._run(docker.push(self.engine, name, self.timeout), "push", f"push {name}")
-        )
+        ran = await self._run(docker.push(self.engine, name, self.timeout), "push", f"push {name}")
+        return docker.parse_digest(ran), tag
+
+    async def _there(self, tag: str) -> tuple[str, str] | None:
+        ran = await self._said(docker.ask_registry(self.engine, f"{self.repository}:{tag}"), "ask")
+        return docker.parse_registry(ran)
 
     async def joined(self, tag: str, parts: Sequence[str]) -> str:
         """The digest of the name that several platforms share."""

@@ -1,7 +1,7 @@
 """The stage push: an image goes to the registry that tes.yaml names, and is known by that registry's digest afterwards.
 
 After the scan and before anything moves in an environment. A tag is one image: where the registry has another one under
-it, nothing is overwritten.
+it, nothing is overwritten, and this one has a tag of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from domain.report import Stage
 from domain.spec import Build
 from domain.supply import Artifact
 from domain.verdict import Outcome, Verdict
-from tasks.image import Taken, push_image
+from tasks.image import push_image
 from tasks.kinds import derive
 from tasks.run import Run
 from tasks.stage import perform
@@ -37,7 +37,7 @@ def goes_to_a_registry(run: Run, artifact: Artifact) -> bool:
 async def push(run: Run, artifact: Artifact) -> Stage:
     """The image is in the registry; payload `artifact` is what the registry made of it: `host/name@sha256:...`.
 
-    FAIL when its tag there is another image. INCONCLUSIVE when the registry refuses us or cannot be reached.
+    INCONCLUSIVE when the registry refuses us or cannot be reached.
     """
     build = run.spec.build
     assert build.registry is not None
@@ -45,10 +45,7 @@ async def push(run: Run, artifact: Artifact) -> Stage:
 
     async def work(out: Path) -> tuple[Verdict, dict[str, Any]]:
         with _credentials(build, await _password(build)) as environment:
-            try:
-                there = await push_image(artifact, repository, out, build.platforms, environment, build.timeout)
-            except Taken as taken:
-                return Verdict(gate=GATE, outcome=Outcome.FAIL, reasons=(str(taken),)), {}
+            there = await push_image(artifact, repository, out, build.platforms, environment, build.timeout)
         told = f"{there.location}, from image {artifact.digest[:19]}"
         payload = {"artifact": there.model_dump(mode="json")}
         return Verdict(gate=GATE, outcome=Outcome.PASS, reasons=(told,)), payload

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -72,18 +73,19 @@ async def test_what_was_pushed_is_known_by_the_registry_s_digest_and_the_image_s
         assert pulled.returncode == 0, pulled.stderr
 
 
-async def test_a_tag_that_is_another_image_is_not_overwritten_and_both_are_named(
+async def test_a_revision_that_was_built_twice_is_two_images_and_the_first_keeps_its_tag(
     tmp_path: Path, built: Callable[[str], Artifact]
 ) -> None:
     with registry(tmp_path / "registry") as host:
-        one = built("one")
-        there = await image.push_image(one, f"{host}/shop", tmp_path / "out")
-        other = built("other")
-        with pytest.raises(image.Taken) as taken:
-            await image.push_image(other, f"{host}/shop", tmp_path / "out")
-        for named in (there.digest, one.digest, other.digest, f"{host}/shop:v1"):
-            assert named in str(taken.value)
-        assert (await image.push_image(one, f"{host}/shop", tmp_path / "out")).digest == there.digest
+        one, other = built("one"), built("other")
+        first = await image.push_image(one, f"{host}/shop", tmp_path / "1")
+        second = await image.push_image(other, f"{host}/shop", tmp_path / "2")
+        assert second.digest != first.digest and second.content == other.digest
+        tags = httpx.get(f"http://{host}/v2/shop/tags/list").json()["tags"]
+        assert sorted(tags) == ["v1", f"v1-{other.digest.removeprefix('sha256:')[:12]}"]
+        assert (await image.push_image(one, f"{host}/shop", tmp_path / "3")).digest == first.digest
+        again = await image.push_image(other, f"{host}/shop", tmp_path / "4")
+        assert again == second and not (tmp_path / "4/push").exists(), "it is there: nothing is pushed twice"
 
 
 async def test_a_registry_that_does_not_know_us_is_a_line_with_the_way_in(
