@@ -3,7 +3,8 @@
     python benchmarks/_open_load.py http://127.0.0.1:8000/ 200 OUT.json       until SIGTERM
 
 OUT.json holds one row a request: when it was due, when it ended (seconds since the epoch), its status (0: no answer)
-and its body. Connections are kept alive and nothing is retried: what fails, fails.
+and its body. Connections are kept alive, a tenth of the requests open a new one, as a new client does, and nothing is
+retried: what fails, fails.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 Row = tuple[float, float, int, str]
-_TIMEOUT = 10.0
+_TIMEOUT, _RENEWED = 10.0, 10
 
 
 class Load:
@@ -38,21 +39,25 @@ class Load:
         while not stop.is_set():
             due = begun + number / self._rate
             await asyncio.sleep(max(0.0, due - time.time()))
-            task = asyncio.create_task(self._one(due))
+            task = asyncio.create_task(self._one(due, number % _RENEWED == 0))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             number += 1
         await asyncio.gather(*tasks)
 
-    async def _one(self, due: float) -> None:
+    async def _one(self, due: float, renewed: bool) -> None:
         status, body = 0, ""
         try:
             async with asyncio.timeout(_TIMEOUT):
                 # A connection that the server has closed in the meantime is seen here; one that it closes now is not.
                 while self._idle and (self._idle[0][0].at_eof() or self._idle[0][1].is_closing()):
                     self._idle.pop(0)[1].close()
+                if renewed and self._idle:
+                    self._idle.pop(0)[1].close()
                 # All of them in turn: what a connection is tied to is seen.
-                reader, writer = self._idle.pop(0) if self._idle and not self.fresh else await self._connect()
+                reader, writer = (
+                    self._idle.pop(0) if self._idle and not (self.fresh or renewed) else await self._connect()
+                )
                 writer.write(self._request)
                 head = await reader.readuntil(b"\r\n\r\n")
                 lines = head.decode("latin-1").lower().split("\r\n")

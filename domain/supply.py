@@ -48,6 +48,13 @@ class Artifact(Value):
         return self.built or self.digest
 
     @property
+    def names_a_registry(self) -> bool:
+        """Whether the location says where an image can be had, as against on which engine it was built. One that does
+        not would be looked for on Docker Hub, where anybody may have put another under that name."""
+        host, slash, _ = self.location.partition("/")
+        return bool(slash) and ("." in host or ":" in host or host == "localhost")
+
+    @property
     def reference(self) -> str:
         """An image as a registry is asked for it: by digest where the location names a registry, so that what was
         judged is what runs wherever the tag has moved. A location without one is an image of an engine, and known
@@ -56,8 +63,7 @@ class Artifact(Value):
         Source: distribution reference, https://github.com/distribution/reference: the first part of a name is a
         registry's when it has a dot or a colon, or is `localhost`.
         """
-        host, slash, _ = self.location.partition("/")
-        if "@" in self.location or not slash or not ("." in host or ":" in host or host == "localhost"):
+        if "@" in self.location or not self.names_a_registry:
             return self.location
         name, colon, tag = self.location.rpartition(":")
         return f"{name if colon and '/' not in tag else self.location}@{self.digest}"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from blocks.platforms import platform_named
+from blocks.platforms.protocol import PullsImages
 from domain.development import including
 from domain.errors import CapabilityError, SpecError
 from domain.release import named, startable
@@ -65,6 +66,8 @@ async def prepare(
     if kind in ("release", "deploy", "load"):
         made = MADE_BY[builder_for(spec.build.builder, await accepted(run))]
         startable(spec, made)
+        if made == "image" and kind == "release":
+            await _can_be_pulled(run)
     await recording.opened(run)
     return run
 
@@ -86,6 +89,16 @@ async def _platform_can(run: Run) -> None:
         raise CapabilityError(
             f"platform {run.place.platform} of environment {run.environment} cannot do: {', '.join(sorted(lacking))}",
             fix="choose another platform or strategy in tes.yaml",
+        )
+
+
+async def _can_be_pulled(run: Run) -> None:
+    platform = await platform_named(run.place.platform)
+    if isinstance(platform, PullsImages) and platform.pulls and run.spec.build.registry is None:
+        raise SpecError(
+            f"platform {run.place.platform} of environment {run.environment} has images from registries alone, and "
+            "build.registry is not set",
+            fix="set build.registry in tes.yaml to host/name of a registry that it reaches",
         )
 
 

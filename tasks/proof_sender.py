@@ -1,7 +1,9 @@
 """A load of constant rate in a thread of its own: whatever keeps the rollout's event loop busy delays no request.
 
 An open model: a request leaves when it is due, whether or not earlier ones were answered, and its time counts from
-then. One that finds too many under way is counted as unsent. Connections are kept alive, and nothing is sent again.
+then. One that finds too many under way is counted as unsent. Connections are kept alive, and nothing is sent again; a
+tenth of the requests come on a new one, as of a new client: where connections are shared out and not requests, a kept
+one would see a single copy.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ UNDER_WAY = 200
 """Requests at once, and so connections."""
 LONGEST = 200
 """Characters of a reason."""
+RENEWED = 10
+"""Requests until one comes on a new connection."""
 IDLE = 4.0
 """Seconds after which a connection is not used again: many servers close one after five, at the moment it is used."""
 
@@ -100,10 +104,11 @@ class Sender:
                     await asyncio.sleep(min(pause, 0.05))
                     continue
                 number += 1
+                renewed = number % RENEWED == 0
                 if len(self._flying) >= self.most:
                     self._heard(Answer(due, unsent=True))
                     continue
-                task = asyncio.create_task(self._one(due))
+                task = asyncio.create_task(self._one(due, renewed))
                 self._flying.add(task)
                 task.add_done_callback(self._flying.discard)
             await asyncio.gather(*self._flying)
@@ -111,11 +116,11 @@ class Sender:
             for connection in self._idle:
                 connection.close()
 
-    async def _one(self, due: float) -> None:
+    async def _one(self, due: float, renewed: bool) -> None:
         version, wrong = "", ""
         try:
             async with asyncio.timeout(self.timeout):
-                said = await self._asked()
+                said = await self._asked(renewed)
             version = said.version
             wrong = "" if 200 <= said.status < 400 else f"status {said.status}"
         except TimeoutError:
@@ -125,8 +130,12 @@ class Sender:
         self._heard(Answer(due, time.time() - due, version, wrong))
         self.answered.set()
 
-    async def _asked(self) -> Said:
-        connection = self._kept() or await self._opened()
+    async def _asked(self, renewed: bool) -> Said:
+        connection = self._kept()
+        if connection is not None and renewed:
+            connection.close()
+            connection = None
+        connection = connection or await self._opened()
         try:
             return await connection.ask(self._request)
         finally:

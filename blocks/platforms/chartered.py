@@ -129,6 +129,11 @@ class Chartered(Block, ABC):
     poll: ClassVar[float] = 0.2
     """Seconds between two looks at readiness."""
 
+    @property
+    def pulls(self) -> bool:
+        """As PullsImages.pulls."""
+        return False
+
     @abstractmethod
     def place(self, target: Target) -> Place:
         """The target there, begun or not."""
@@ -260,6 +265,12 @@ class Chartered(Block, ABC):
             raise CapabilityError(
                 f"the platform {name} runs images, and {release.version} is a {release.artifact.kind}",
                 fix="set build.builder: docker in tes.yaml, or environments.<name>.platform: local",
+            )
+        if self.pulls and not release.artifact.names_a_registry:
+            raise CapabilityError(
+                f"image {release.artifact.location} of {release.version} is in no registry, and a cloud has it from "
+                "nowhere else",
+                fix="set build.registry in tes.yaml to host/name of one that the cloud reaches, and release again",
             )
 
 

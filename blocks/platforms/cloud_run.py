@@ -103,6 +103,11 @@ class CloudRunPlatform(Splits):
 
     _kept: dict[str, Api] = PrivateAttr(default_factory=dict)  # one connection for all verbs
 
+    @property
+    def pulls(self) -> bool:
+        """As PullsImages.pulls: Google's does, in each of its regions; a stand-in may run what its engine has."""
+        return ".googleapis.com" in self.endpoint
+
     def place(self, target: Target) -> CloudRunPlace:
         return CloudRunPlace(
             Names(target, self.installation),

@@ -100,6 +100,12 @@ class EcsPlatform(Splits):
     _aws: Aws | None = PrivateAttr(default=None)  # one client a service for all verbs
     _known: Known = PrivateAttr(default_factory=Known)
 
+    @property
+    def pulls(self) -> bool:
+        """As PullsImages.pulls: AWS does; an emulator may run what its engine has."""
+        asked = self.endpoints.get("ecs") or self.endpoint_url
+        return asked is None or ".amazonaws.com" in asked
+
     def place(self, target: Target) -> EcsPlace:
         return EcsPlace(self._connected(), self._setup(), target, self._known)
 

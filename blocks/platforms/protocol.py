@@ -72,6 +72,16 @@ class HostsServices(Protocol):
 
 
 @runtime_checkable
+class PullsImages(Protocol):
+    """A platform that may have images from registries alone."""
+
+    @property
+    def pulls(self) -> bool:
+        """Whether it does, as it is configured."""
+        ...
+
+
+@runtime_checkable
 class Disposes(Protocol):
     async def dispose(self, lease: Lease) -> None:
         """Nothing of the target is left, neither process nor file: a preview has served. Harmless said twice."""

@@ -38,3 +38,13 @@ async def test_what_cannot_end_well_is_refused_before_a_run_is_opened(
     project = lay(tmp_path / "shop", {"tes.yaml": text, "main.txt": "x"})
     with pytest.raises(kind, match=told):
         await prepare("release", str(project), **{"environment": "staging", **options})
+
+
+async def test_an_image_that_its_cloud_could_not_have_is_refused_before_it_is_built(
+    tmp_path: Path, tes_home: Path
+) -> None:
+    """Without a registry the cloud would look for the name on Docker Hub, where anybody may have put another image."""
+    text = "release: {port: 80}\nbuild: {builder: docker}\nenvironments: {staging: {platform: ecs}}"
+    project = lay(tmp_path / "shop", {"tes.yaml": text, "Dockerfile": "FROM scratch\n"})
+    with pytest.raises(SpecError, match="platform ecs of environment staging .* build.registry is not set"):
+        await prepare("release", str(project), environment="staging")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -40,6 +40,11 @@ class Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     version, status, pause = "v1", 200, 0.0
     asked = threading.Event()
+    clients: ClassVar[list[object]] = []
+
+    def setup(self) -> None:
+        type(self).clients.append(self.client_address)
+        super().setup()
 
     def do_GET(self) -> None:
         type(self).asked.set()
@@ -61,6 +66,7 @@ def shop() -> Iterator[tuple[type[Shop], str]]:
         """What it says is this test's alone."""
 
         asked = threading.Event()
+        clients: ClassVar[list[object]] = []
 
     class Server(ThreadingHTTPServer):
         daemon_threads, block_on_close = True, False
@@ -301,6 +307,16 @@ def test_slow_answers_slow_nothing_down_and_what_cannot_leave_is_counted(shop: t
         time.sleep(1.5)
     unsent = [answer for answer in heard if answer.unsent]
     assert 5 <= len(heard) - len(unsent) <= 15 and len(unsent) > 30
+
+
+def test_a_tenth_of_the_requests_come_from_new_clients(shop: tuple[type[Shop], str]) -> None:
+    """Where connections are shared out, and not requests, one that is kept would meet a single copy."""
+    heard: list[Answer] = []
+    with sending(shop[1], heard, rate=25.0):
+        while len(heard) < 55:
+            time.sleep(0.05)
+    assert all(not answer.wrong for answer in heard)
+    assert 5 <= len(shop[0].clients) <= len(heard) / 2
 
 
 def test_time_counts_from_when_a_request_was_due(shop: tuple[type[Shop], str]) -> None:

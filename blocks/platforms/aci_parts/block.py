@@ -77,6 +77,12 @@ class OnContainerInstances(Chartered):
     def front(self, target: Target) -> Front:
         """What shares the public's requests of this target."""
 
+    @property
+    def pulls(self) -> bool:
+        """As PullsImages.pulls: Azure's clouds do, each at a `management.` of its own; a stand-in may run what its
+        engine has."""
+        return self.endpoint.startswith("https://management.")
+
     def place(self, target: Target) -> AzurePlace:
         """SpecError names the fields that are not set."""
         setting = group.Setting(
