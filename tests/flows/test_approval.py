@@ -85,7 +85,7 @@ async def test_a_yes_lets_it_go_on_and_is_in_the_audit_log(tmp_path: Path) -> No
     assert one.verdict.outcome is Outcome.PASS and one.verdict.reasons == ("ada said yes (Prefect): it is time",)
     (entry,) = records.audit_entries().items
     assert (entry.action, entry.subject) == ("approval.PASS", "shop in production")
-    detail = json.loads(entry.detail) if isinstance(entry.detail, str) else entry.detail
+    detail = json.loads(entry.detail)
     assert detail["by"] == "ada" and detail["reason"] == "it is time" and detail["at"] > 0
 
 

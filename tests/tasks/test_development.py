@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
+import yaml
 
 from cli.main import main
 from domain.development import compose_file, including
@@ -140,7 +140,7 @@ def docker_compose() -> Iterator[str]:
 
 
 def test_the_made_file_is_one_that_docker_compose_takes(tmp_path: Path, docker_compose: str) -> None:
-    spec = Spec.model_validate(YAML(typ="safe").load(SPEC))
+    spec = Spec.model_validate(yaml.safe_load(SPEC))
     (tmp_path / "compose.yaml").write_text(json.dumps(compose_file("shop", spec, str(tmp_path))))
     done = subprocess.run(
         [docker_compose, "--file", str(tmp_path / "compose.yaml"), "config"],
@@ -149,5 +149,5 @@ def test_the_made_file_is_one_that_docker_compose_takes(tmp_path: Path, docker_c
         env={"PATH": "/usr/bin:/bin", "KEY": "word"},
     )
     assert done.returncode == 0, done.stderr
-    shown = YAML(typ="safe").load(done.stdout)["services"]["shop"]
+    shown = yaml.safe_load(done.stdout)["services"]["shop"]
     assert shown["environment"]["KEY"] == "word" and "5$" in shown["command"][-1]
