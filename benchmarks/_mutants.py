@@ -30,8 +30,7 @@ def mutants(root: Path, files: list[str], count: int, seed: int) -> Iterator[Mut
     places = []
     for name in files:
         tree = ast.parse((root / name).read_text())
-        found = list(_places(tree))
-        places += [(name, index, kind) for index, kind in found]
+        places += [(name, index, kind) for index, kind in _places(tree)]
     kinds = sorted({kind for _, _, kind in places})
     by_kind = {kind: [place for place in places if place[2] == kind] for kind in kinds}
     for found in by_kind.values():

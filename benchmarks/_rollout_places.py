@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from blocks.platforms.docker import DockerPlatform
 from blocks.platforms.kubernetes import KubernetesPlatform
 from blocks.platforms.local import LocalPlatform
+from blocks.platforms.protocol import HostsServices
 from domain.supply import Artifact
 from tests.blocks.bundles import SERVICE, archive
 from tests.blocks import kubernetes_cluster
@@ -28,7 +28,7 @@ INSTALLATION = "bench-rollouts"
 class Place:
     """A platform, the artifact, how the service is started from it, and what a health check is given."""
 
-    platform: Any
+    platform: HostsServices
     artifact: Artifact
     command: Sequence[str]
     environment: dict[str, str]

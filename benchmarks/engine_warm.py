@@ -66,7 +66,11 @@ def main() -> None:
             while not warm.residents["unit"].ready():
                 time.sleep(0.01)
             ready = round(1000 * (time.perf_counter() - began))
-            found = {"fresh": cold, "resident": measured(root, warm), "resident ready after": {"end": ready}}
+            found: dict[str, dict[str, float]] = {
+                "fresh": cold,
+                "resident": measured(root, warm),
+                "resident ready after": {"end": ready},
+            }
         finally:
             warm.stop()
     print(f"{'ms':22}{'first result':>14}{'end':>8}")

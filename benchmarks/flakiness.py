@@ -115,7 +115,11 @@ def main() -> None:
     print(f"\nquestions of {sizes['attempts']:,} attempts in SQLite, medians on a warm file")
     for question, number in asked.items():
         print(f"  {question:<24}{number:>9.1f} ms")
-    machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    machine: dict[str, object] = {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
     machine["load"] = round(os.getloadavg()[0], 1)
     questions = {**sizes, "ms": {name: round(number, 2) for name, number in asked.items()}}
     told = {"machine": machine, "judged": found, "questions": questions}

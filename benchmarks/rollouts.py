@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks._rollout_places import Place, place, why_not  # noqa: E402
+from blocks.platforms.protocol import HostsServices  # noqa: E402
 from domain.load import quantile  # noqa: E402
 from domain.place import Target  # noqa: E402
 from domain.proof import Proof, assess  # noqa: E402
@@ -122,10 +123,10 @@ async def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
         os.environ["TES_DATABASE_URL"] = f"sqlite:///{home}/records.db"
         async with place(name) as where:
 
-            async def handed_in(_: str) -> Any:
+            async def handed_in(reference: str) -> HostsServices:
                 return where.platform
 
-            left_behind.platform_named = handed_in
+            setattr(left_behind, "platform_named", handed_in)
             await released(where, home, 0, None, options)
             address = (await where.platform.inspect(Target(service=SERVICE, environment=ENVIRONMENT))).address
             assert address, "what was released is somewhere else than on the platform that was handed in"

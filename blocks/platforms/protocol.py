@@ -11,7 +11,7 @@ the Prefect server nor the records.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from domain.place import Capability, CopyState, Job, JobResult, Lease, Release, ServiceState, Target, Traffic
 from domain.spec import Request
@@ -21,8 +21,8 @@ from domain.spec import Request
 class HostsServices(Protocol):
     """Runs services. Capabilities are told truthfully; artifact kinds are what `provision` can take."""
 
-    capabilities: frozenset[Capability]
-    artifact_kinds: tuple[str, ...]
+    capabilities: ClassVar[frozenset[Capability]]
+    artifact_kinds: ClassVar[tuple[str, ...]]
 
     async def acquire(self, target: Target, holder: str, ttl: float) -> Lease:
         """The lease, or LockHeld that names the holder and when it ends. The same holder renews, keeping its token."""

@@ -23,7 +23,7 @@ SAME = {mode: [0] for mode in MODES}
 
 def row(engine: float, reasons: list[str]) -> dict[str, Any]:
     modes = {mode: {"wall": 4.0, "cpu": 4.0} for mode in MODES} | {"engine": {"wall": engine, "cpu": engine}}
-    of = {"when": "2026-11-25", "revision": "abc", "version": "1.0", "versions": {"pytest": "9"}}
+    of: dict[str, object] = {"when": "2026-11-25", "revision": "abc", "version": "1.0", "versions": {"pytest": "9"}}
     of |= {"load": (0.1, 0.2), "machine": {"cpus": 2}}
     return {"modes": modes, "ratios": ratios(modes, 2.0), "void": reasons, "cases": 7, "part": "", "rounds": 5,
             "unstable": [], "differences": {}, "limit": {"limit_s": 2.0}, "of": of}  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 
 
 class BlockSuite(BlockStandardTestSuite):

@@ -300,7 +300,7 @@ class StandInWorld:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.containers.remove_all()
         for kept in (self.operations, self.secrets, self.values, self.said):
-            kept.clear()  # type: ignore[attr-defined]
+            kept.clear()
 
 
 def _any(kind: str) -> str:

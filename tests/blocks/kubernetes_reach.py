@@ -5,16 +5,19 @@ each status and text came. With &kept=5 it is one connection that is kept as lon
 seconds, and the answer says for how many seconds each text was the last to come. It stands alone: any Python 3 runs it.
 """
 
+from __future__ import annotations
+
 import http.client
 import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 
-def asked(host, port, path):
+def asked(host: str, port: int, path: str) -> str:
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
         connection.request("GET", path)
@@ -26,9 +29,10 @@ def asked(host, port, path):
         connection.close()
 
 
-def kept(host, port, path, seconds):
+def kept(host: str, port: int, path: str, seconds: float) -> dict[str, float]:
     """When, in seconds since the beginning, each text came for the last time."""
-    connection, began, last = http.client.HTTPConnection(host, port, timeout=10), time.monotonic(), {}
+    connection, began = http.client.HTTPConnection(host, port, timeout=10), time.monotonic()
+    last: dict[str, float] = {}
     while time.monotonic() < began + seconds:
         try:
             connection.request("GET", path)
@@ -44,9 +48,9 @@ def kept(host, port, path, seconds):
 
 
 class Reach(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        told = {}
+        told: Mapping[str, float] = {}
         if query:
             words = query["host"], int(query["port"]), query["at"]
             if "kept" in query:
@@ -60,7 +64,7 @@ class Reach(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         """Nothing: nobody reads it."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import pytest
@@ -63,7 +64,8 @@ class PlatformContract:
     """Every test is a promise of blocks/platforms/protocol.py."""
 
     async def lease(self, subject: Subject) -> Lease:
-        return await subject.platform.acquire(TARGET, "rollout-1", 60.0)
+        lease: Lease = await subject.platform.acquire(TARGET, "rollout-1", 60.0)
+        return lease
 
     async def stable(self, subject: Subject, lease: Lease, version: str = "v1", **changes: Any) -> Release:
         """A target with this version promoted."""
@@ -137,7 +139,7 @@ class PlatformContract:
         await subject.platform.give_back(old)
         await subject.platform.acquire(TARGET, "b", 60.0)
         platform = subject.platform
-        for verb in (
+        verbs: list[Callable[[], Awaitable[object]]] = [
             lambda: platform.provision(old, release),
             lambda: platform.promote(old, "v1"),
             *([lambda: platform.shift(old, "v1", 100)] if splits(subject) else []),
@@ -145,7 +147,8 @@ class PlatformContract:
             lambda: platform.retire(old, "v1"),
             lambda: platform.remember(old, "page", "text"),
             lambda: platform.run(old, release, Job(name="migrate", command=("true",))),
-        ):
+        ]
+        for verb in verbs:
             with pytest.raises(Rejected, match="older than"):
                 await verb()
         assert await self.versions(subject) == {"v1": 100}

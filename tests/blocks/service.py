@@ -10,23 +10,26 @@
 /eof         a body that ends with the connection
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 
 VERSION = open("version.txt").read() if os.path.exists("version.txt") else os.environ.get("TES_VERSION", "?")
 STOP = asyncio.Event()
 
 
-async def head(reader):
+async def head(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], str]:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, _ = lines[0].split(" ")
     fields = [line.partition(":")[::2] for line in lines[1:] if line]
     return method, path, {name.strip().lower(): value.strip() for name, value in fields}, "\n".join(lines)
 
 
-async def body(reader, fields):
+async def body(reader: asyncio.StreamReader, fields: dict[str, str]) -> AsyncIterator[bytes]:
     if fields.get("transfer-encoding") == "chunked":
         while size := int(await reader.readline(), 16):
             yield (await reader.readexactly(size + 2))[:-2]
@@ -39,8 +42,8 @@ async def body(reader, fields):
             yield data
 
 
-def answer(writer, text, status=200, method="GET"):
-    data = text.encode() if isinstance(text, str) else text
+def answer(writer: asyncio.StreamWriter, text: str, status: int = 200, method: str = "GET") -> None:
+    data = text.encode()
     sizes = b"HTTP/1.1 %d Said\r\nContent-Length: %d\r\n" % (status, len(data))
     closing = b"Connection: close\r\n" if STOP.is_set() else b""
     writer.write(sizes + closing + b"X-Version: %b\r\n\r\n" % VERSION.encode())
@@ -48,7 +51,8 @@ def answer(writer, text, status=200, method="GET"):
         writer.write(data)
 
 
-async def one(reader, writer):
+async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Whether the connection stays open."""
     method, path, fields, text = await head(reader)
     _, what, *rest = path.split("?")[0].split("/")
     value = rest[0] if rest else ""
@@ -119,7 +123,7 @@ async def one(reader, writer):
     return fields.get("connection", "").lower() != "close" and not STOP.is_set()
 
 
-async def serve(reader, writer):
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while await one(reader, writer):
             await writer.drain()
@@ -129,7 +133,7 @@ async def serve(reader, writer):
         writer.close()
 
 
-async def main():
+async def main() -> None:
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     server = await asyncio.start_server(serve, os.environ.get("HOST", "127.0.0.1"), int(sys.argv[1]), backlog=512)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, STOP.set)

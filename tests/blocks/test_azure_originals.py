@@ -111,7 +111,8 @@ async def test_microsofts_emulator_keeps_a_charter_by_compare_and_swap(notebook:
 @pytest.mark.requires("azure-mgmt")
 async def test_a_client_secret_is_changed_for_a_token_at_another_authority(certificate: Path) -> None:
     """And one that is refused is a definite no, which does not hold the secret."""
-    app, said = FastAPI(openapi_url=None), []
+    app = FastAPI(openapi_url=None)
+    said: list[str] = []
 
     async def answer(request: Request) -> Response:
         base = f"https://127.0.0.1:{port}/tenant"

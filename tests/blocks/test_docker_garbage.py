@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import pytest
+from docker import DockerClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +50,10 @@ def test_the_engines_times_are_read(text: str) -> None:
     assert int(_moment(text)) == 1767323045
 
 
+def network(name: Names) -> Callable[[DockerClient], object]:
+    return lambda client: client.networks.create(name.network, labels=name.labels("network"))
+
+
 @pytest.mark.requires("docker")
 async def test_a_network_that_was_left_on_an_engine_is_found_and_removed() -> None:
     """Ours, of a target of which nothing else is there; what belongs to another installation stays."""
@@ -55,7 +61,7 @@ async def test_a_network_that_was_left_on_an_engine_is_found_and_removed() -> No
     engine = Engine()
     made = {who: Names(Target(service="shop", environment="staging"), who) for who in (mine, other)}
     for one in made.values():
-        await engine.do(lambda client, one=one: client.networks.create(one.network, labels=one.labels("network")))
+        await engine.do(network(one))
     try:
         assert names(await found(engine, mine)) == (), "it is too young"
         assert names(await found(engine, mine, 0.0)) == (f"network {made[mine].network}",)

@@ -99,7 +99,8 @@ async def test_words_that_arrive_late_at_the_rule_are_followed_by_the_newest(
     lease = await suite.lease(subject)
     await suite.stable(subject, lease)
     await suite.provisioned(subject, lease, subject.release("v2"))
-    said, late = rule.tell, []
+    said = rule.tell
+    late: list[tuple[Any, ...]] = []
 
     async def tell(*words: Any) -> Any:
         if not late:

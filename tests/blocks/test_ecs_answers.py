@@ -130,7 +130,7 @@ def test_metrics_are_asked_over_the_whole_time_and_read_as_traffic() -> None:
         {"Name": "TargetGroup", "Value": "targetgroup/tes-x/1a"},
     ]
     assert {one["MetricStat"]["Period"] for one in asked["MetricDataQueries"]} == {120}
-    results = [
+    results: list[dict[str, Any]] = [
         {"Id": "requestcount", "Values": [10.0, 5.0]},
         {"Id": "httpcode_target_5xx_count", "Values": [1.0]},
         {"Id": "targetconnectionerrorcount", "Values": [2.0]},

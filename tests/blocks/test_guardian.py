@@ -181,7 +181,8 @@ async def _none(folder: Path) -> bool:
 
 async def _answering(local: LocalSubject) -> bool:
     known = json.loads((local.folder / "agent.json").read_text())
-    return process.birth(known["pid"]) == known["birth"]
+    born = process.birth(known["pid"])
+    return born is not None and born == str(known["birth"])
 
 
 async def _answered_after(load: NewConnections, moment: float) -> bool:

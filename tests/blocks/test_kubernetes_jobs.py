@@ -18,7 +18,10 @@ async def test_a_container_that_has_not_begun_has_no_log_and_none_is_asked_for(s
 
 
 def test_only_what_somebody_asked_for_is_a_change() -> None:
-    seen = {"metadata": {"name": "a", "uid": "1", "resourceVersion": "7", "managedFields": []}, "spec": {"replicas": 1}}
+    seen: dict[str, Any] = {
+        "metadata": {"name": "a", "uid": "1", "resourceVersion": "7", "managedFields": []},
+        "spec": {"replicas": 1},
+    }
     noted = {**seen, "metadata": {**seen["metadata"], "resourceVersion": "8"}, "status": {"ready": 1}}
     assert _wanted(noted) == _wanted(seen)
     for changed in (

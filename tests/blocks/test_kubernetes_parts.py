@@ -136,7 +136,7 @@ def pod(container: dict[str, Any], ready: str = "False") -> dict[str, Any]:
 
 
 OOM = {"exitCode": 137, "reason": "OOMKilled"}
-TROUBLES = {
+TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
     "no image": (
         {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}},
         "ImagePullBackOff: not",

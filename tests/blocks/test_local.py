@@ -7,12 +7,14 @@ import signal
 import socket
 import stat
 import time
+from pathlib import Path
 
 import pytest
 from prefect.blocks.core import Block
 
 from blocks.platforms.local import LocalPlatform
 from blocks.platforms.local_agent import process
+from blocks.platforms.local_agent.call import Agent
 from domain.errors import CapabilityError, Rejected, SpecError
 from domain.place import Job, Release
 from domain.spec import Health, Resources
@@ -323,9 +325,9 @@ async def _known_sick(local: LocalSubject, version: str) -> bool:
     )
 
 
-async def _ended(agent: object) -> bool:
-    return not agent.there()  # type: ignore[attr-defined, no-any-return]
+async def _ended(agent: Agent) -> bool:
+    return not agent.there()
 
 
-async def _shorter(log: object) -> bool:
-    return log.stat().st_size < 10_000  # type: ignore[attr-defined, no-any-return]
+async def _shorter(log: Path) -> bool:
+    return log.stat().st_size < 10_000

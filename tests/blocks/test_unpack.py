@@ -91,7 +91,7 @@ def test_a_full_disk_is_said_and_the_partial_tree_removed(tmp_path: Path, monkey
     def full(self: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> None:
         if info.name == "big.bin":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(self, info, path)  # type: ignore[arg-type]
+        real(self, info, path)
 
     monkeypatch.setattr(tarfile.TarFile, "makefile", full)
     with pytest.raises(Rejected, match="no room to unpack .* No space left on device, .* MiB free") as raised:

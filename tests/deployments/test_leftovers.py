@@ -15,7 +15,8 @@ from docker import DockerClient
 from docker.errors import NotFound
 from docker.models.containers import Container
 from prefect.client.orchestration import PrefectClient
-from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled, State
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
 from cli.main import main
 from cli.runtime import Runtime
@@ -76,9 +77,9 @@ async def run_in(client: PrefectClient, state: State[None]) -> uuid.UUID:
 async def test_what_is_over_goes_and_what_goes_on_or_is_nobodys_stays(
     server: Runtime, client: PrefectClient, engine: DockerClient
 ) -> None:
-    gone = [container(engine, await run_in(client, state)) for state in (Crashed(), Cancelled())]
+    gone = [container(engine, await run_in(client, state())) for state in (Crashed, Cancelled)]
     gone.append(container(engine, await run_in(client, Completed()), ended=True))
-    stays = [container(engine, await run_in(client, state)) for state in (Running(), Pending())]
+    stays = [container(engine, await run_in(client, state())) for state in (Running, Pending)]
     stays.append(container(engine, await run_in(client, Running()), ended=True))
     stays += [container(engine, run) for run in (uuid.uuid4(), "not-an-id", None)]
     looked = await clear(server.prefect_api_url, grace=0, look=True, engine=engine)
@@ -123,7 +124,7 @@ async def test_gc_takes_them_where_it_is_told_to(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without `--runs` it looks at no container of a run."""
-    monkeypatch.setattr(clear, "__kwdefaults__", {**clear.__kwdefaults__, "grace": 0.0})
+    monkeypatch.setattr(clear, "__kwdefaults__", {**(clear.__kwdefaults__ or {}), "grace": 0.0})
     (tmp_path / "tes.yaml").write_text("name: shop\nenvironments: {staging: {platform: memory}}\n")
     left = container(engine, await run_in(client, Crashed()))
     asked = ["--runs", "--api", server.prefect_api_url]

@@ -10,12 +10,13 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.events import Event, Resource
 from prefect.events.clients import PrefectEventsClient
 from prefect.states import Running, Scheduled
@@ -119,7 +120,7 @@ async def test_a_night_that_was_missed_is_not_made_up_for_and_what_a_person_aske
     past = datetime.now(UTC) - timedelta(hours=9)
     asked = await client.create_flow_run_from_deployment(deployment, state=Scheduled(scheduled_time=past))
     assert await zombies.skip_missed(server.prefect_api_url, "off") == 0
-    assert (await client.read_flow_run(asked.id)).state.type == StateType.SCHEDULED  # type: ignore
+    assert (await state_of(client, asked.id)).type == StateType.SCHEDULED
 
 
 async def test_prefect_deploy_all_registers_the_same_deployments(server: Runtime, client: PrefectClient) -> None:
@@ -144,12 +145,18 @@ async def test_prefect_deploy_all_registers_the_same_deployments(server: Runtime
     assert again.parameters["project"] == str(Path.cwd()) and not again.pull_steps
 
 
-async def running(client: PrefectClient, pool: str | None = None) -> object:
+async def running(client: PrefectClient, pool: str | None = None) -> UUID:
     """A run that says Running and has no process."""
     flow = await client.create_flow_from_name("silent")
     deployment = await client.create_deployment(flow, f"of-{pool}", work_pool_name=pool, entrypoint="silent.silent")
     run = await client.create_flow_run_from_deployment(deployment, state=Running())
     return run.id
+
+
+async def state_of(client: PrefectClient, run: UUID) -> State[Any]:
+    state = (await client.read_flow_run(run)).state
+    assert state is not None
+    return state
 
 
 async def heartbeat(server: Runtime, run: object) -> None:
@@ -166,7 +173,7 @@ async def test_a_run_whose_heartbeat_stops_is_marked_crashed(server: Runtime, cl
     run = await running(client)
     await heartbeat(server, run)
     deadline = time.monotonic() + 60
-    while (state := (await client.read_flow_run(run)).state).type != StateType.CRASHED:  # type: ignore
+    while (state := await state_of(client, run)).type != StateType.CRASHED:
         assert time.monotonic() < deadline, f"still {state}"
         await asyncio.sleep(0.5)
     assert "no heartbeat for 10 s" in str(state.message)
@@ -177,6 +184,6 @@ async def test_only_the_runs_of_the_pool_that_is_dead_are_buried(server: Runtime
     await client.create_work_pool(WorkPoolCreate(name="dead", type="process"), overwrite=True)
     lost, other = await running(client, "dead"), await running(client)
     assert await zombies.bury(server.prefect_api_url, "dead") == 1
-    assert (await client.read_flow_run(lost)).state.type == StateType.CRASHED  # type: ignore
-    assert (await client.read_flow_run(other)).state.type == StateType.RUNNING  # type: ignore
+    assert (await state_of(client, lost)).type == StateType.CRASHED
+    assert (await state_of(client, other)).type == StateType.RUNNING
     assert await zombies.bury(server.prefect_api_url, "dead") == 0

@@ -116,7 +116,7 @@ def test_the_dead_do_not_take_the_traffic_from_the_living() -> None:
 
 def test_seats_come_round_only_after_all_others() -> None:
     charter = Charter(target=TARGET)
-    given = []
+    given: list[int] = []
     for number in range(8):
         charter = charter.provisioned(release(f"v{number}", 2), SEATS, 1.0)
         placed = charter.of(f"v{number}")

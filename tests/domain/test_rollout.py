@@ -22,7 +22,7 @@ RELEASE = Release(
 
 def _environment(strategy: str, weights: list[int]) -> EnvironmentSpec:
     steps = tuple(Step(weight=weight, bake=1.0) for weight in weights) if strategy == "canary" else ()
-    return EnvironmentSpec(strategy=strategy, steps=steps)  # type: ignore[arg-type]
+    return EnvironmentSpec(strategy=strategy, steps=steps)
 
 
 _ENVIRONMENTS = st.builds(

@@ -84,7 +84,8 @@ class Client(threading.Thread):
     def __init__(self, address: str, versions: set[str]) -> None:
         super().__init__(daemon=True)
         self.address, self.versions = address, versions
-        self.asked, self.wrong, self.over = 0, [], threading.Event()
+        self.asked, self.over = 0, threading.Event()
+        self.wrong: list[str] = []
 
     def run(self) -> None:
         while not self.over.wait(0.1):

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -111,8 +112,9 @@ class Worker:
     def __init__(self, tes: Tes) -> None:
         self.tes = tes
 
-    def state(self) -> dict:
-        return json.loads((self.tes.home / "runtime.json").read_text())
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.tes.home / "runtime.json").read_text())
+        return found
 
     def asked(self, project: Path) -> str:
         """The flow run of a release through the deployment release/staging."""

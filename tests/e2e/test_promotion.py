@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.driver import Tes, get
 from tests.e2e.tiny import change, tiny
 
 
-def digest(report: dict) -> str:
+def digest(report: dict[str, Any]) -> str:
     (found,) = [stage["payload"]["artifact"]["digest"] for stage in report["stages"] if stage["name"] == "build"]
     return str(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ STOPPED_BY = {
 }
 
 
-def reasons(report: dict, stage: str) -> str:
+def reasons(report: dict[str, Any], stage: str) -> str:
     return "; ".join(next(s["verdict"]["reasons"] for s in report["stages"] if s["name"] == stage))
 
 
@@ -88,7 +89,9 @@ def test_a_rollback_needs_neither_the_prefect_server_nor_the_records(tes: Tes, p
         (("relase",), "invalid choice"),
     ],
 )
-def test_a_mistake_is_one_clear_error_and_exit_code_3(tes: Tes, project: Path, words: tuple, told: str) -> None:
+def test_a_mistake_is_one_clear_error_and_exit_code_3(
+    tes: Tes, project: Path, words: tuple[str, ...], told: str
+) -> None:
     answer = tes.run(*(word.replace("{project}", str(project)) for word in words))
     assert answer.code == 3, answer.err + answer.out
     assert told in answer.err

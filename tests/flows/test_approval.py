@@ -56,7 +56,7 @@ def project(tmp_path: Path, within: str = "60s") -> str:
     return str(tmp_path)
 
 
-async def answered(running: asyncio.Task[Any], **words: Any) -> None:
+async def answered(running: asyncio.Future[Any], **words: Any) -> None:
     """Answers the run that is paused, as the Prefect UI does."""
     deadline = time.monotonic() + 60
     async with get_client() as client:
@@ -71,7 +71,7 @@ async def answered(running: asyncio.Task[Any], **words: Any) -> None:
 
 
 async def said(project: str, environment: str = "production", *, blank: bool = False, **words: Any) -> Report:
-    running = asyncio.create_task(asks(project, environment, return_state=True))  # type: ignore[call-overload]
+    running = asyncio.ensure_future(asks(project, environment, return_state=True))
     if words or blank:
         await answered(running, **words)
     report = await (await running).aresult(raise_on_failure=False)
@@ -85,7 +85,7 @@ async def test_a_yes_lets_it_go_on_and_is_in_the_audit_log(tmp_path: Path) -> No
     assert one.verdict.outcome is Outcome.PASS and one.verdict.reasons == ("ada said yes (Prefect): it is time",)
     (entry,) = records.audit_entries().items
     assert (entry.action, entry.subject) == ("approval.PASS", "shop in production")
-    detail = json.loads(entry.detail) if isinstance(entry.detail, str) else entry.detail
+    detail = json.loads(entry.detail)
     assert detail["by"] == "ada" and detail["reason"] == "it is time" and detail["at"] > 0
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from blocks.platforms.memory import MemoryPlatform
+from blocks.platforms.memory_world import Behaviour
 from domain.errors import PlatformError, Rejected, Unavailable
+from domain.place import Target
 from domain.policy import Mode
 from domain.report import Stage, weigh
 from domain.spec import Build, EnvironmentSpec, Load, ReleaseSpec, Scan, Scenario, Spec, Suite, Tests, Verify
@@ -22,8 +24,8 @@ from domain.verdict import Outcome, Verdict
 from tasks import deploy, execution, load, recording, rollout, scan, suite_environment
 from tasks.build import build
 from tasks.execute import execute, find
-from tasks.locked_environment import Locked
 from tasks.run import Run
+from tasks.virtual_environment import Locked
 from tests.tasks.supply import source_of
 from tests.toolchain.scanners import trivy_db
 from toolchain.command import Command, Ran
@@ -253,9 +255,7 @@ class TestLoad:
             platform.forget()
 
 
-def _never() -> object:
-    from blocks.platforms.memory_world import Behaviour
-
+def _never() -> Behaviour:
     return Behaviour(never_healthy=True)
 
 
@@ -362,7 +362,7 @@ async def test_a_verification_that_cannot_look(
     run = await run_of(tes_home)
     placed = await deploy.roll_out(run, source, artifact)
     does_not_ship(run, placed.stages[1])
-    assert not (await platform.inspect(deploy.Target(service=run.project, environment=ENVIRONMENT))).releases
+    assert not (await platform.inspect(Target(service=run.project, environment=ENVIRONMENT))).releases
 
 
 async def test_a_proof_that_cannot_be_made_stops_no_release_and_is_told(

@@ -20,9 +20,9 @@ def server(folder: Path) -> Iterator[str]:
         with warnings.catch_warnings():
             # It asks for a login session's runtime folder; without one it finds another.
             warnings.filterwarnings("ignore", "XDG_RUNTIME_DIR")
-            import pgserver
+            from pgserver.postgres_server import get_server
 
-        running = pgserver.get_server(folder / "data", cleanup_mode="delete")
+        running = get_server(folder / "data", cleanup_mode="delete")
         try:
             yield running.get_uri()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -20,7 +20,7 @@ SPEC = Spec(environments={"staging": EnvironmentSpec(platform="memory")})
 
 
 @pytest.fixture
-async def platform() -> Iterator[MemoryPlatform]:
+async def platform() -> AsyncIterator[MemoryPlatform]:
     """v1 is stable."""
     there = MemoryPlatform()
     artifact = Artifact(kind="bundle", digest="sha256:1", location="nowhere")

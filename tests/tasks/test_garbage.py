@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def release(version: str) -> Release:
 
 
 @pytest.fixture
-async def platform(tes_home: Path) -> Iterator[MemoryPlatform]:
+async def platform(tes_home: Path) -> AsyncIterator[MemoryPlatform]:
     """v1 is kept warm, v2 stable, v3 a candidate that nobody wants any more."""
     there = MemoryPlatform()
     there.world_state.now = time.time()

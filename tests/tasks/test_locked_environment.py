@@ -18,10 +18,13 @@ import pytest
 from domain.errors import SpecError, TesError, ToolError
 from domain.spec import Build
 from tasks import locked_environment as module
-from tasks.locked_environment import Locked, locked_environment
+from tasks.execute import execute
+from tasks.locked_environment import locked_environment
 from tasks.snapshot import entries, take
+from tasks.virtual_environment import Locked
 from tests.tasks.supply import lay, source_of
 from tests.tasks.wheelhouse import project, wheel
+from toolchain.command import Command, Ran
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +50,8 @@ def says(locked: Locked, code: str) -> str:
 
 def count_processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     started: list[str] = []
-    execute = module.execute
 
-    async def counted(command, out):  # type: ignore[no-untyped-def]
+    async def counted(command: Command, out: Path) -> Ran:
         started.append(" ".join(command.argv))
         return await execute(command, out)
 

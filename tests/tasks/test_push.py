@@ -17,8 +17,10 @@ from domain.supply import Artifact
 from domain.verdict import Outcome
 from settings import settings
 from tasks import image, push
+from tasks.execute import execute
 from tasks.run import Run
 from tests.tasks.registry import PASSWORD, free_port, registry
+from toolchain.command import Command, Ran
 
 pytestmark = pytest.mark.requires("docker", "docker-registry")
 
@@ -104,11 +106,10 @@ async def test_the_password_comes_by_reference_and_is_in_no_argv_or_record(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "nothing"))
     monkeypatch.setenv("REGISTRY_WORD", PASSWORD)
     seen: list[str] = []
-    execute = image.execute
 
-    async def watched(command: object, out: Path) -> object:
+    async def watched(command: Command, out: Path) -> Ran:
         seen.append(repr(command))
-        return await execute(command, out)  # type: ignore[arg-type]
+        return await execute(command, out)
 
     monkeypatch.setattr(image, "execute", watched)
     with registry(tmp_path / "registry", closed=True) as host:

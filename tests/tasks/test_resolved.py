@@ -28,7 +28,12 @@ def asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[
     """Asks; the answer, and whether the project had to be read for it."""
     reads: list[str] = []
     read = module._read
-    monkeypatch.setattr(module, "_read", lambda project: (reads.append(project), read(project))[1])
+
+    def counted(project: str) -> object:
+        reads.append(project)
+        return read(project)
+
+    monkeypatch.setattr(module, "_read", counted)
 
     def ask() -> tuple[Resolved, bool]:
         before = len(reads)
@@ -71,7 +76,7 @@ def test_another_day_is_another_answer(
     asked: Callable[[], tuple[Resolved, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A waiver may have expired."""
-    monkeypatch.setattr(module.time, "strftime", lambda _: "2999-01-01")
+    monkeypatch.setattr(time, "strftime", lambda _: "2999-01-01")
     assert asked()[1]
 
 

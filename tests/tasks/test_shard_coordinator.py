@@ -6,8 +6,9 @@ import asyncio
 import io
 import sys
 import tarfile
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ from tests.tasks.supply import BARE, source_of
 
 FILES = {"test_a.py": "def test_a(): pass\n", "test_b.py": "def test_b(): pass\n", "sub/run.sh": "#!/bin/sh\n"}
 SUITE = Suite(name="unit", shards=2, workers=1, environment=BARE)
-Doing = Callable[["Pool", Order], Awaitable[str]]
+Doing = Callable[["Pool", Order], Coroutine[Any, Any, str]]
 
 
 class Pool:

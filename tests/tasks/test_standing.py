@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ def release(version: str, irreversible: str | None = None) -> Release:
 
 
 @pytest.fixture
-async def platform(tes_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryPlatform]:
+async def platform(tes_home: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MemoryPlatform]:
     """v1 is warm, v2 stable and brought a migration without a way back, v3 was left at 20 %."""
     monkeypatch.setenv("TES_ACTOR", "ada")
     there = MemoryPlatform()
@@ -92,6 +92,7 @@ async def test_who_holds_it_is_told_with_since_when_token_and_end(platform: Memo
             assert found.lease is not None and found.rollout is not None and found.rollout.running
             if found.lease.since is not None:
                 break
+        assert found.lease is not None
         assert (found.lease.holder, found.lease.token) == ("ada's second run", lease.token)
         assert found.lease.since is not None and before <= found.lease.since <= time.time()
         assert 0 < found.lease.expires_in <= 15

@@ -11,8 +11,8 @@ from domain.plan import Shard
 from domain.spec import Build, Suite
 from domain.verdict import Outcome
 from tasks import node_modules, suite_environment
-from tasks.locked_environment import Locked
 from tasks.shard_run import Task, run_shard
+from tasks.virtual_environment import Locked
 from tests.tasks.supply import source_of
 
 

@@ -13,7 +13,7 @@ from blocks.platforms import memory
 from blocks.platforms.memory import MemoryPlatform
 from domain.errors import Rejected, SpecError, TesError
 from domain.place import Target
-from domain.report import Report, grouped, weigh
+from domain.report import Report, Stage, grouped, weigh
 from domain.spec import EnvironmentSpec, Migrations, ReleaseSpec, Spec, Verify
 from domain.supply import Artifact, Source
 from domain.verdict import Outcome, Verdict
@@ -84,7 +84,7 @@ async def stable(service: str) -> str | None:
     return (await MemoryPlatform().inspect(Target(service=service, environment=ENVIRONMENT))).stable
 
 
-def report(service: str, stages: tuple, run: Run) -> Report:
+def report(service: str, stages: tuple[Stage, ...], run: Run) -> Report:
     decision = weigh(stages, run.policy)
     return Report(
         run=run.id, kind="deploy", project=service, environment=ENVIRONMENT, outcome=decision.outcome,

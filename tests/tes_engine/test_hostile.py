@@ -64,7 +64,7 @@ def test_a_second_engine_in_the_same_folder_leaves_the_first_alone(project: Path
 
 
 def test_a_damaged_line_in_the_middle_is_a_problem_and_what_is_whole_is_read(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, "gw0-1")
+    journal = Journal(str(tmp_path), "gw0-1")
     journal.write({"e": "one"})
     with open(journal.path, "ab") as file:
         file.write(b'{"e":"res\n\x00\xff\n[1]\n')

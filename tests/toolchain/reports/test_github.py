@@ -16,6 +16,7 @@ from domain.cases import Attempt, CaseId, Status, SuiteReport, judge
 from domain.tally import tally
 from tasks import test_reports
 from toolchain.reports import github, markdown
+from toolchain.reports.junit_xml import printable
 
 ANY = st.text(st.characters(), max_size=40)
 TRACE = """
@@ -88,7 +89,7 @@ def test_one_annotation_a_trouble_comes_before_more_of_the_same_and_ten_are_the_
 def test_escaped_text_is_only_text(text: str) -> None:
     safe = markdown.escaped(text)
     assert not re.search(r"[<>|`*\[\]\n]|\b_|_\b|:\w|^[-+=]|^\d+[.)]", re.sub("&#\\d+;", "&", safe))
-    assert unescape(safe) == " ".join(markdown.printable(text).split())
+    assert unescape(safe) == " ".join(printable(text).split())
 
 
 @given(ANY)

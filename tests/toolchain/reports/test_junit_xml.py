@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.cases import Attempt, CaseId, Status, SuiteReport, final
+from domain.excerpt import without_colours
+from domain.redaction import redact
 from toolchain.reports import junit, junit_xml
 
 ANY = st.text(st.characters(), max_size=30)  # surrogates and control characters too
@@ -70,9 +72,8 @@ def test_messages_and_outputs_come_back(tmp_path_factory: pytest.TempPathFactory
     one = attempt("a", Status.FAILED, message=f"x{message}", output=f"x{output}x")
     junit_xml.write([SuiteReport(suite="unit", attempts=(one,))], path)
     (read,) = junit.read(path, "unit").attempts
-    plain = junit_xml.without_colours
-    assert read.message == junit_xml.printable(plain(junit_xml.redact(f"x{message}")))
-    assert read.output == junit_xml.printable(plain(junit_xml.redact(f"x{output}x")))
+    assert read.message == junit_xml.printable(without_colours(redact(f"x{message}")))
+    assert read.output == junit_xml.printable(without_colours(redact(f"x{output}x")))
 
 
 def test_every_attempt_of_a_retried_case_is_kept_in_surefires_words(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from domain.cases import Status
 from toolchain.reports import pytest_json
+from toolchain.reports.report import Report
 
 FIXTURES = Path(__file__).parent / "fixtures" / "pytest_json"
 
 
-def changed(tmp_path: Path, **more: Any) -> pytest_json.Report:
+def changed(tmp_path: Path, **more: Any) -> Report:
     told = json.loads((FIXTURES / "clean.json").read_text()) | more
     path = tmp_path / "report.json"
     path.write_text(json.dumps(told))

@@ -22,7 +22,7 @@ from domain.verdict import Outcome
 from tests.toolchain.test_mutation import places, values
 from toolchain.command import Ran
 from toolchain.registry import module
-from toolchain.runners import RunRequest, _javascript
+from toolchain.runners import Runner, RunRequest, _javascript
 
 FIXTURES = Path(__file__).with_name("fixtures")
 PROJECTS = Path(__file__).with_name("projects") / "javascript"
@@ -103,7 +103,8 @@ def test_the_limit_of_a_case_is_the_frameworks_own_option_and_only_where_it_is_a
     framework: str, word: str, root: Path
 ) -> None:
     def argv(**more: float) -> tuple[str, ...]:
-        return module("toolchain.runners", framework).command(request_for(framework, root, suite=more)).argv
+        runner: Runner = module("toolchain.runners", framework)
+        return runner.command(request_for(framework, root, suite=more)).argv
 
     assert not any(one.startswith(word) for one in argv())
     assert f"{word}=2500" in argv(case_timeout=2.5)

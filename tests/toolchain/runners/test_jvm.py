@@ -63,7 +63,7 @@ def test_the_exact_argv_of_maven(tmp_path: Path) -> None:
 def test_the_exact_argv_of_gradle(tmp_path: Path) -> None:
     request = request_for(tmp_path, "gradle", args=("-Pa=b",), paths=(":core",))
     out = request.out
-    ours = ("--no-daemon", "--console=plain", "--continue", "--no-build-cache")
+    ours: tuple[str, ...] = ("--no-daemon", "--console=plain", "--continue", "--no-build-cache")
     ours += ("-Dorg.gradle.configuration-cache=false", f"--init-script={out}/tes.init.gradle")
     command = gradle.command(request)
     assert command.argv == ("gradle", *ours, ":core:test", "-Pa=b")

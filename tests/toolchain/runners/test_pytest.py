@@ -46,7 +46,7 @@ def test_the_exact_argv(tmp_path: Path) -> None:
 def test_the_engine_is_told_all_that_the_suite_and_the_request_say(tmp_path: Path) -> None:
     suite = Suite(start="process", collect="once", group_by="class", case_timeout=3.5, retries=2, workers=7)
     files = {name: tmp_path / name for name in ("durations", "repeat", "coverage", "cache")}
-    request = request_for(tmp_path, suite=suite, workers=3, impact=True, **files)
+    request = request_for(tmp_path, "pytest", suite=suite, workers=3, impact=True, **files)
     assert runner.command(request).argv[4:] == (
         *("--workers", "3", "--start", "process", "--collect", "once", "--group-by", "class"),
         *("--case-timeout", "3.5", "--retries", "2", "--durations", str(files["durations"])),
