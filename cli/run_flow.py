@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -31,6 +31,7 @@ from tasks.test_reports import in_actions
 from toolchain.reports.github import muted
 
 EXIT_INTERRUPTED = 130
+AnyReport = TypeVar("AnyReport", Report, GroupReport)
 KEPT = "what was finished is kept, and the same command goes on from there"
 
 
@@ -47,24 +48,12 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool, yes: bool = Fal
     if answered is not None and not answered.approve:
         print(f"tes: nothing was done: {answered.by} said no", file=sys.stderr)
         return Outcome.FAIL.exit_code
-    reports: list[Report] = []
-
-    def keep(event: object) -> None:
-        if isinstance(event, Report):
-            reports.append(event)
-
-    safe, watch = safe_output(as_json), watching(quiet=as_json)
-    with safe, watch as watcher, progress.listening(watcher), progress.listening(keep), given(answered):
-        for remark in remarks(found):
-            watcher.remark(remark)
-        try:
-            up = asyncio.run(with_signals(started(kind, {**parameters, "project": str(project)}, watcher)))
-        except KeyboardInterrupt:
-            up = None
-    if up is None:
+    words = {**parameters, "project": str(project)}
+    ended = to_its_end(kind, words, remarks(found), answered, as_json, Report)
+    if ended is None:
         print(f"tes: interrupted; {standing(project, parameters.get('environment'))}{KEPT}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    report = reports[-1]
+    report, up = ended
     if as_json:
         print(report.model_dump_json(indent=2))
     else:
@@ -72,6 +61,33 @@ def run(kind: str, parameters: dict[str, Any], *, as_json: bool, yes: bool = Fal
             _tell(report, up)
     announce_report(report, project, as_json)
     return report.outcome.exit_code
+
+
+def to_its_end(
+    kind: str,
+    parameters: dict[str, Any],
+    said: list[str],
+    answered: Answer | None,
+    as_json: bool,
+    wanted: type[AnyReport],
+) -> tuple[AnyReport, runtime.Runtime] | None:
+    """Runs the flow `kind` while a person watches, who is told what is `said` first; its last report of the wanted
+    kind, and the runtime it ran in. None when it was interrupted."""
+    reports: list[AnyReport] = []
+
+    def keep(event: object) -> None:
+        if isinstance(event, wanted):
+            reports.append(event)
+
+    safe, watch = safe_output(as_json), watching(quiet=as_json)
+    with safe, watch as watcher, progress.listening(watcher), progress.listening(keep), given(answered):
+        for remark in said:
+            watcher.remark(remark)
+        try:
+            up = asyncio.run(_with_signals(_started(kind, parameters, watcher)))
+        except KeyboardInterrupt:
+            return None
+    return reports[-1], up
 
 
 def _answered(
@@ -146,7 +162,7 @@ def refuse_early(project: Path, environment: str | None) -> LoadedSpec:
     return loaded
 
 
-async def with_signals(work: Any) -> runtime.Runtime:
+async def _with_signals(work: Any) -> runtime.Runtime:
     # SIGTERM means the same as Ctrl-C: stop cleanly, take a rollout back.
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -157,7 +173,7 @@ async def with_signals(work: Any) -> runtime.Runtime:
         raise KeyboardInterrupt from None
 
 
-async def started(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) -> runtime.Runtime:
+async def _started(kind: str, parameters: dict[str, Any], watcher: Plain | Picture) -> runtime.Runtime:
     up = await runtime.ensure(watcher.note, wait=False)
     os.environ.update(runtime.environment(up))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

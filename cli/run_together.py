@@ -10,26 +10,14 @@ from typing import Any
 from rich.console import Console
 
 from cli.approval import answer
-from cli.display import summary, watching
-from cli.run_flow import (
-    EXIT_INTERRUPTED,
-    KEPT,
-    announce_report,
-    refuse_early,
-    remarks,
-    safe_output,
-    standing,
-    started,
-    with_signals,
-)
+from cli.display import summary
+from cli.run_flow import EXIT_INTERRUPTED, KEPT, announce_report, refuse_early, remarks, standing, to_its_end
 from domain.approval import Answer
 from domain.group import distinct
 from domain.outcome import Outcome
 from domain.release import named
 from domain.report import GroupReport
 from domain.spec import Spec
-from tasks import progress
-from tasks.answered import given
 from tasks.spec_file import load_spec
 
 
@@ -47,27 +35,14 @@ def run_together(kind: str, projects: list[Path], parameters: dict[str, Any], *,
     if answered is not None and not answered.approve:
         print(f"tes: nothing was done: {answered.by} said no", file=sys.stderr)
         return Outcome.FAIL.exit_code
-    reports: list[GroupReport] = []
-
-    def keep(event: object) -> None:
-        if isinstance(event, GroupReport):
-            reports.append(event)
-
     words = {**parameters, "projects": [str(folder) for folder in folders]}
-    safe, watch = safe_output(as_json), watching(quiet=as_json)
-    with safe, watch as watcher, progress.listening(watcher), progress.listening(keep), given(answered):
-        for one in found:
-            for remark in remarks(one):
-                watcher.remark(remark)
-        try:
-            up = asyncio.run(with_signals(started(f"{kind}_together", words, watcher)))
-        except KeyboardInterrupt:
-            up = None
-    if up is None:
+    said = [remark for one in found for remark in remarks(one)]
+    ended = to_its_end(f"{kind}_together", words, said, answered, as_json, GroupReport)
+    if ended is None:
         now = "".join(standing(folder, environment) for folder in folders)
         print(f"tes: interrupted; {now}{KEPT}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    report = reports[-1]
+    report, _ = ended
     show(report, as_json)
     for one_report, folder in zip(report.reports, folders, strict=True):
         announce_report(one_report, folder, as_json)

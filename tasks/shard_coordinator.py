@@ -12,16 +12,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from blocks.storage import Storage, storage_named
+from blocks.storage import Storage, patience, storage_named
 from domain.cases import CaseId, SuiteReport
-from domain.errors import ReportError, TesError, Unavailable
+from domain.errors import PlatformError, ReportError, TesError
 from domain.merging import merged
 from domain.plan import Plan
 from domain.shard_result import Commit, Order, accepted, folder
 from domain.spec import Distribute, Suite
 from domain.supply import Source
 from tasks.run import Run
-from tasks.shard_archive import opened, packed, recalled, sha256
+from tasks.shard_archive import MAX_BYTES, opened, packed, recalled, sha256
 from tasks.shard_elsewhere import carried_out, source_path
 from tasks.shard_pool import Phase, Pool, PrefectPool
 from tasks.shard_run import Finished, Task, runner_of, told_empty
@@ -61,7 +61,8 @@ class Coordinator:
         self, first: Order, plan: Plan, tell: Callable[[int, int], None] = lambda done, total: None
     ) -> tuple[SuiteReport, list[Finished]]:
         """All shards of the plan, ordered as `first` is, merged. A shard that is lost too often is missing in the
-        report, which is then no PASS. Unavailable when the storage or Prefect do not answer at the start."""
+        report, which is then no PASS. PlatformError when the storage or Prefect do not answer, or refuse, at the start.
+        """
         await self._send_source()
         shards = [_Shard(first.model_copy(update={"shard": part, "token": 0})) for part in plan.shards]
         try:
@@ -102,7 +103,7 @@ class Coordinator:
                 silent = 0.0
             except TesError as error:
                 silent = silent or time.monotonic()
-                if not isinstance(error, Unavailable):
+                if not isinstance(error, PlatformError):  # a no, too, may be for a time: credentials that are renewed
                     raise
                 if time.monotonic() - silent > PATIENCE_S:
                     for shard in open_:
@@ -181,7 +182,7 @@ class Coordinator:
 
     async def _finished(self, order: Order, commit: Commit) -> Finished:
         where = folder(commit.run, commit.suite, commit.shard, commit.token)
-        content = await self._place.get(f"{where}/result.tar.gz")
+        content = await self._place.get(f"{where}/result.tar.gz", patience(min(commit.size, MAX_BYTES)))
         if content is None or len(content) != commit.size or sha256(content) != commit.sha256:
             raise ReportError("its archive is not the one that was committed")
         out = await asyncio.to_thread(

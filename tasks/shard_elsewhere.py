@@ -9,14 +9,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from blocks.storage import Storage, storage_named
+from blocks.storage import Storage, patience, storage_named
 from domain.errors import ReportError, TesError
 from domain.shard_result import Commit, Order, folder
 from domain.supply import Source
 from settings import settings
 from tasks.cores import CORES
 from tasks.kinds import derive
-from tasks.shard_archive import NOT_SENT, opened, packed, remember, sha256
+from tasks.shard_archive import MAX_BYTES, NOT_SENT, opened, packed, remember, sha256
 from tasks.shard_run import Task, run_shard
 from tasks.snapshot import take
 from tasks.suite_environment import suite_environment
@@ -60,7 +60,7 @@ async def carried_out(place: Storage, order: Order, home: Path) -> Commit:
 
 
 async def _source(place: Storage, order: Order, home: Path, store: Path) -> Source:
-    content = await place.get(source_path(order.source))
+    content = await place.get(source_path(order.source), patience(MAX_BYTES))
     if content is None:
         raise TesError(f"the snapshot {order.source} is not in the storage", fix="start the execution again")
     shutil.rmtree(home, ignore_errors=True)

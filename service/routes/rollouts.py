@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 import records
+from domain.group import Group
 from domain.proof import Proof, assess
 from domain.rollout import Rollout, Status
 from domain.verdict import Outcome, Verdict
@@ -19,9 +20,32 @@ from toolchain.reports import proof_plot
 router = APIRouter(prefix="/rollouts", tags=["rollouts"])
 
 
+class MemberOut(BaseModel):
+    """A service that is released with others as one. `platform` is named as its tes.yaml does."""
+
+    service: str
+    environment: str
+    platform: str
+
+
+class GroupOut(BaseModel):
+    """The services of one release, the rollout's own among them. `id` is the same in the rollouts of all of them."""
+
+    id: str
+    members: list[MemberOut]
+
+    @staticmethod
+    def of(group: Group) -> GroupOut:
+        members = [
+            MemberOut(service=one.target.service, environment=one.target.environment, platform=one.platform)
+            for one in group.members
+        ]
+        return GroupOut(id=group.id, members=members)
+
+
 class RolloutOut(BaseModel):
     """`stable` is the version that was there before, null for a first release. `cursor` is the index into `plan` of
-    what is done next."""
+    what is done next. `group` is null for a service that is released alone."""
 
     id: str
     service: str
@@ -34,6 +58,7 @@ class RolloutOut(BaseModel):
     plan: list[str]
     cursor: int
     promoted: bool
+    group: GroupOut | None
     started: datetime
     updated: datetime
 
@@ -52,6 +77,7 @@ class RolloutOut(BaseModel):
             plan=[str(action) for action in rollout.plan],
             cursor=row.cursor,
             promoted=rollout.promoted,
+            group=GroupOut.of(rollout.group) if rollout.group else None,
             started=row.started,
             updated=row.updated,
         )

@@ -28,40 +28,50 @@ class Emulators(NamedTuple):
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Emulators]:
     """Both, until the end of the block."""
-    here, there = _free_port(), _free_port()
+    port = _free_port()
     environment = {
-        **os.environ,
         "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(here),
+        "GATEWAY_PORT": str(port),
         "ECS_REAP_INTERVAL_SECONDS": "86400",  # it would take away the containers of every other one on this engine
         "TMPDIR": str(folder),
         "HOSTNAME": "none",
     }
-    moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(there)]
-    with (folder / "emulators.log").open("wb") as log:
-        started = [
-            subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            for command in ([sys.executable, "-m", "ministack"], moto)
-        ]
+    command = [sys.executable, "-m", "ministack"]
+    with moto(folder) as records, _served(command, port, environment, folder / "ministack.log") as ministack:
+        yield Emulators(ministack, records)
+
+
+@contextlib.contextmanager
+def moto(folder: Path) -> Iterator[str]:
+    """Only moto: its address."""
+    port = _free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with _served(command, port, {}, folder / "moto.log") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _served(command: list[str], port: int, environment: dict[str, str], log: Path) -> Iterator[str]:
+    address = f"http://127.0.0.1:{port}"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=log.parent, env={**os.environ, **environment}, stdout=out, stderr=subprocess.STDOUT
+        )
         try:
-            both = Emulators(f"http://127.0.0.1:{here}", f"http://127.0.0.1:{there}")
-            for address in both:
-                _wait(address, started, folder / "emulators.log")
-            yield both
+            _wait(address, process, log)
+            yield address
         finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
-def _wait(address: str, started: list[subprocess.Popen[bytes]], log: Path) -> None:
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and all(process.poll() is None for process in started):
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
             httpx.get(address, timeout=5)
             return

@@ -8,7 +8,10 @@ import httpx
 import pytest
 
 import records
+from domain.group import Group, Member
+from domain.place import Target
 from service.app import app
+from tests.records.values import rollout
 
 pytestmark = pytest.mark.usefixtures("recorded")
 
@@ -100,6 +103,24 @@ async def test_a_rollout_is_shown_with_its_plan_and_steps(api: httpx.AsyncClient
     assert [(step["index"], step["action"], step["outcome"], step["seconds"]) for step in shown["steps"]] == [
         (0, "provision", "PASS", 1.5)
     ]
+
+
+async def test_a_rollout_names_the_group_it_is_one_release_with(api: httpx.AsyncClient) -> None:
+    members = [
+        Member(target=Target(service=service, environment="production"), platform=platform)
+        for service, platform in (("cart", "docker/eu"), ("checkout", "local"))
+    ]
+    records.record_rollout(rollout(id="ro-3", group=Group(id="deploy-7", members=tuple(members))))
+    shown = await _get(api, "/api/v1/rollouts/ro-3")
+    assert shown["group"] == {
+        "id": "deploy-7",
+        "members": [
+            {"service": "cart", "environment": "production", "platform": "docker/eu"},
+            {"service": "checkout", "environment": "production", "platform": "local"},
+        ],
+    }
+    listed = {one["id"]: one["group"] for one in (await _get(api, "/api/v1/rollouts"))["items"]}
+    assert listed == {"ro-1": None, "ro-2": None, "ro-3": shown["group"]}
 
 
 async def test_what_clients_saw_of_a_rollout_is_shown_and_drawn(api: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from blocks.storage import Storage, storage_named
 from domain.cases import SuiteReport, judge
-from domain.errors import Unavailable
+from domain.errors import Rejected, Unavailable
 from domain.plan import Plan
 from domain.shard_result import Commit, Order
 from domain.spec import Build, Distribute, Suite
@@ -27,6 +27,8 @@ from tasks.shard_elsewhere import carried_out
 from tasks.shard_pool import Phase
 from tasks.shards import new_plan
 from tasks.suite_environment import Environment
+from tests.blocks.aws_emulators import moto
+from tests.blocks.stores import s3, s3_client
 from tests.tasks.supply import BARE, source_of
 
 FILES = {"test_a.py": "def test_a(): pass\n", "test_b.py": "def test_b(): pass\n", "sub/run.sh": "#!/bin/sh\n"}
@@ -74,11 +76,11 @@ def this_interpreter(monkeypatch: pytest.MonkeyPatch, tes_home: Path) -> None:
     monkeypatch.setattr(shard_coordinator, "PATIENCE_S", 0.5)
 
 
-async def run(tmp: Path, doing: Doing, **wanted: object) -> tuple[SuiteReport, Pool]:
+async def run(tmp: Path, doing: Doing, place: Storage | None = None, **wanted: object) -> tuple[SuiteReport, Pool]:
     source: Source = await source_of(FILES, tmp)
     plan: Plan = new_plan(SUITE, source, {})
     assert len(plan.shards) == 2
-    place = await storage_named(str(tmp / "shared"))
+    place = place or await storage_named(str(tmp / "shared"))
     pool = Pool(place, tmp / "elsewhere", doing)
     first = Order(
         run="r1", project="demo", source=source.digest, suite=SUITE, shard=plan.shards[0], of=2, plan=plan.digest,
@@ -94,6 +96,35 @@ async def test_shards_elsewhere_are_one_report(tmp_path: Path) -> None:
     assert judge(report).outcome is Outcome.PASS, report.problems
     assert sorted(str(a.case) for a in report.attempts) == ["test_a.py::test_a", "test_b.py::test_b"]
     assert [order.token for order in pool.orders] == [1, 1] and not report.notes
+
+
+@pytest.mark.requires("moto", "ecs-worker")
+async def test_over_s3_a_lost_shard_is_run_again_and_all_is_one_report(tmp_path: Path) -> None:
+    async def crash_once(pool: Pool, order: Order) -> str:
+        return "Crashed" if (order.shard.number, order.token) == (2, 1) else await pool.work(order)
+
+    with moto(tmp_path) as address:
+        place = s3(address)
+        report, pool = await run(tmp_path, crash_once, place)
+        assert judge(report).outcome is Outcome.PASS, report.problems
+        assert sorted((o.shard.number, o.token) for o in pool.orders) == [(1, 1), (2, 1), (2, 2)]
+        listed = s3_client(address).list_objects_v2(Bucket=place._block.bucket_name)["Contents"]
+    names = sorted(one["Key"].removeprefix("tes/") for one in listed)
+    assert [name for name in names if name.endswith("commit.json")] == [
+        "r1/unit/1/1/commit.json",
+        "r1/unit/2/2/commit.json",
+    ]
+    assert sum(name.startswith("sources/") for name in names) == 2
+
+
+@pytest.mark.requires("moto", "ecs-worker")
+async def test_a_bucket_that_is_not_there_is_told_before_a_shard_is_ordered(tmp_path: Path) -> None:
+    async def never(pool: Pool, order: Order) -> str:
+        raise AssertionError("a shard was ordered")
+
+    with moto(tmp_path) as address:
+        with pytest.raises(Rejected, match="has no bucket 'nobodys-bucket'"):
+            await run(tmp_path, never, s3(address, "nobodys-bucket"))
 
 
 async def test_a_lost_shard_is_run_again_under_a_new_token(tmp_path: Path) -> None:
@@ -230,7 +261,7 @@ async def test_whatever_is_spoilt_it_is_no_pass(tmp_path: Path, way: str) -> Non
 
 
 async def test_a_storage_that_goes_down_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def down(self: Storage, path: str) -> bytes | None:
+    async def down(self: Storage, path: str, *within: float) -> bytes | None:
         raise Unavailable("the storage cannot be read")
 
     async def then_down(pool: Pool, order: Order) -> str:
@@ -240,6 +271,24 @@ async def test_a_storage_that_goes_down_is_no_pass(tmp_path: Path, monkeypatch: 
 
     report, _ = await run(tmp_path, then_down)
     assert judge(report).outcome is Outcome.INCONCLUSIVE
+
+
+async def test_a_storage_that_refuses_for_a_while_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credentials that have just been renewed."""
+    real, refused = Storage.get, []
+
+    async def at_first(self: Storage, path: str, *within: float) -> bytes | None:
+        if path.endswith("commit.json") and len(refused) < 2:
+            refused.append(path)
+            raise Rejected("the storage may not be read")
+        return await real(self, path, *within)
+
+    monkeypatch.setattr(shard_coordinator, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(Storage, "get", at_first)
+    report, _ = await run(tmp_path, Pool.work)
+    assert judge(report).outcome is Outcome.PASS and len(refused) == 2
 
 
 async def test_a_storage_that_is_down_from_the_start_is_told(tmp_path: Path) -> None:
