@@ -52,8 +52,9 @@ Row = tuple[float, float, int, str]
 
 def spec(where: Place, bad: str | None, rate: float, pause: float, number: int) -> Spec:
     """A tes.yaml of the release, good or bad in one way."""
-    # As a good service does: on SIGTERM it goes on answering for a moment, and says that it will not be there again.
-    environment = {**where.environment, "NUMBER": str(number), "LINGER": "1"}
+    # As a good service does: on SIGTERM it goes on answering for longer than a request takes, and says that it will not
+    # be there again.
+    environment = {**where.environment, "NUMBER": str(number), "LINGER": str(pause + 0.5)}
     environment |= {NEVER: {"BROKEN": "1"}, ERRORS: {"STATUS": "500"}, SLOW: {"PAUSE": str(pause)}}.get(bad or "", {})
     command = ["python", "-c", "raise SystemExit(3)"] if bad == CRASHES else list(where.command)
     return Spec.model_validate(
@@ -63,7 +64,7 @@ def spec(where: Place, bad: str | None, rate: float, pause: float, number: int) 
                 "command": command,
                 "environment": environment,
                 "health": {"grace": where.grace, "interval": where.interval, "timeout": 5, "successes": 2},
-                "drain": 2,
+                "drain": pause + 1.5,
                 "proof": {"rate": rate, "path": "/", "version_header": "X-Version"},
             },
             "environments": {

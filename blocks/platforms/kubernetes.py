@@ -16,13 +16,17 @@ from blocks.platforms.chartered import Splits
 from blocks.platforms.kubernetes_parts.api import Api
 from blocks.platforms.kubernetes_parts.carried import carried
 from blocks.platforms.kubernetes_parts.garbage import GRACE_S, Garbage, Thing, key, told, unreferenced
-from blocks.platforms.kubernetes_parts.manifests import Wishes
-from blocks.platforms.kubernetes_parts.names import INSTALLATION, ROLE, Names
+from blocks.platforms.kubernetes_parts.leaving import left
+from blocks.platforms.kubernetes_parts.manifests import LEAVING, Wishes
+from blocks.platforms.kubernetes_parts.names import INSTALLATION, ROLE, Names, token
 from blocks.platforms.kubernetes_parts.place import ClusterPlace
 from blocks.platforms.kubernetes_parts.routes import Routing
 from domain.charter import Charter
-from domain.place import Capability, CopyState, Target
+from domain.place import Capability, CopyState, Lease, Target
 from domain.spec import Request
+
+ENDING = 3.0
+"""Seconds for a cluster to hear that a pod is to go, and to say that it has gone."""
 
 
 class KubernetesPlatform(Splits):
@@ -107,6 +111,17 @@ class KubernetesPlatform(Splits):
             most_copies=self.most_copies,
             propagation=self.propagation,
         )
+
+    async def abort(self, lease: Lease, stable: str | None) -> None:
+        """As HostsServices.abort. A client that keeps its connection is the candidate's until its pods have gone: where
+        connections are shared and not requests, this waits for that, for at most their drain and a few seconds."""
+        place = self.place(lease.target)
+        before = (await place.charter()).releases if await place.begun() else ()
+        await super().abort(lease, stable)
+        if self.routing == "copies" and before:
+            within = LEAVING + max(one.release.drain for one in before) + ENDING
+            staying = {token(one.release.version) for one in (await place.charter()).releases}
+            await left(self._api(), place.names, staying, within)
 
     async def targets(self) -> Sequence[Target]:
         """As HostsServices.targets, in this namespace."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ from tests.blocks.stores import BLOCK, answering, s3, s3_client
 
 S3 = pytest.mark.requires("moto", "ecs-worker")
 KINDS = ["folder", "fsspec", pytest.param("s3", marks=S3)]
-ONCE = {"config": {"retries": {"max_attempts": 0}}}
+ONCE: dict[str, Any] = {"config": {"retries": {"max_attempts": 0}}}
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +92,10 @@ def told(error: BaseException, *parts: str) -> None:
 
 @S3
 async def test_a_bucket_that_does_not_exist_is_named_and_nothing_in_it_is_called_absent(aws: str) -> None:
-    for ask in (lambda place: place.get("x"), lambda place: place.put("x", b"1")):
+    place = s3(aws, "nobodys-bucket")
+    for asked in (place.get("x"), place.put("x", b"1")):
         with pytest.raises(Rejected) as refused:
-            await ask(s3(aws, "nobodys-bucket"))
+            await asked
         told(refused.value, "has no bucket 'nobodys-bucket'", "bucket_name")
 
 
@@ -119,9 +121,10 @@ async def test_credentials_that_are_wrong_are_refused_in_words_and_no_key_is_tol
     address, bucket, (key, secret) = guarded
     wrong = ("AKIAIOSFODNN7WRONG00", "a-wrong-secret"), (key, "a-wrong-secret")
     for keys in wrong:
-        for ask in (lambda place: place.get("x"), lambda place: place.put("x", b"1")):
+        place = s3(address, bucket, keys)
+        for asked in (place.get("x"), place.put("x", b"1")):
             with pytest.raises(Rejected) as refused:
-                await ask(s3(address, bucket, keys))
+                await asked
             told(refused.value, "may not be", "credentials", "s3:ListBucket")
             assert "a-wrong-secret" not in str(refused.value) and keys[0] not in str(refused.value)
 
@@ -191,7 +194,9 @@ async def test_a_folder_that_one_may_not_read_is_refused(tmp_path: Path, monkeyp
         ({}, Unavailable),
     ],
 )
-async def test_a_definite_no_of_another_sdk_is_not_asked_again(attributes: dict, kind: type[TesError]) -> None:
+async def test_a_definite_no_of_another_sdk_is_not_asked_again(
+    attributes: dict[str, object], kind: type[TesError]
+) -> None:
     class Block:
         def write_path(self, path: str, content: bytes) -> None:
             error = RuntimeError("said so")

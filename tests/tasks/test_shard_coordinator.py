@@ -277,7 +277,7 @@ async def test_a_storage_that_refuses_for_a_while_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Credentials that have just been renewed."""
-    real, refused = Storage.get, []
+    real, refused = Storage.get, list[str]()
 
     async def at_first(self: Storage, path: str, *within: float) -> bytes | None:
         if path.endswith("commit.json") and len(refused) < 2:
