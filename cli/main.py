@@ -178,6 +178,12 @@ def parser() -> argparse.ArgumentParser:
         default=".",
         help="whose environments to look at on other platforms than local (default: here)",
     )
+    one.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=number(1, 600),
+        help="how long the platforms, which are asked all at once, may be silent (default: 5)",
+    )
 
     one = add(
         "release",

@@ -24,7 +24,7 @@ def status(given: argparse.Namespace) -> int:
 
     found = runtime.status()
     service, places, problem = _project(Path(given.project).expanduser().absolute())
-    told = asyncio.run(standings(service, places))
+    told = asyncio.run(standings(service, places, given.wait))
     silent = bool(problem) or any(one.problem for one in told)
     if given.json:
         parts = dataclasses.asdict(found) if found else None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,58 +21,103 @@ from records.read.audit import audit_entries
 from records.tables import AuditEntryRow
 from tasks.deploy import sentence
 from tasks.rollout import HISTORY, PAGE
+from tasks.unwaited import Unwaited
 
-PATIENCE_S = 20.0
-"""A platform that says nothing for so long is not waited for: the others are to be seen."""
+Notebook = tuple[history.History, Rollout | None, tuple[str, ...]]
+PATIENCE_S = 5.0
+"""All platforms are asked at once, and what has not answered by then is not waited for: the others are to be seen."""
 LOCAL = "local"
 _ENTRIES = 200
 
 
-async def standings(service: str, environments: Mapping[str, str]) -> list[Standing]:
-    """All environments of the local platform, and this service's (name to platform) elsewhere, side by side.
+async def standings(service: str, environments: Mapping[str, str], patience: float | None = None) -> list[Standing]:
+    """All environments of the local platform, and this service's (name to platform) elsewhere, side by side, within
+    `patience` seconds (`PATIENCE_S` when None) for all of them together.
 
     A platform that cannot be asked is a standing with a `problem`.
     """
+    loop = asyncio.get_running_loop()
+    # The SDKs ask in threads, and a thread that waits for an answer cannot be stopped.
+    loop.set_default_executor(Unwaited())
+    patience = PATIENCE_S if patience is None else patience
+    until = Until(patience, loop.time() + patience)
     elsewhere = [
-        _one(Target(service=service, environment=name), platform)
+        _one(Target(service=service, environment=name), platform, until)
         for name, platform in environments.items()
         if platform != LOCAL
     ]
-    found = await asyncio.gather(_local(), *elsewhere)
+    found = await asyncio.gather(_local(until), *elsewhere)
     return [one for places in found for one in places]
 
 
-async def _local() -> Sequence[Standing]:
+class Until(NamedTuple):
+    """When the waiting is over for all: `at` by the clock of the event loop, `patience` seconds from the start."""
+
+    patience: float
+    at: float
+
+
+async def _local(until: Until) -> Sequence[Standing]:
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout_at(until.at):
             platform = await platform_named(LOCAL)
-            return [await _asked(platform, LOCAL, target) for target in await platform.targets()]
+            targets = await platform.targets()
     except (TesError, TimeoutError) as error:
-        return [_silent(Target(service="*", environment="*"), LOCAL, error)]
+        return [_silent(Target(service="*", environment="*"), LOCAL, error, until)]
+    return await asyncio.gather(*(_seen(platform, LOCAL, target, until) for target in targets))
 
 
-async def _one(target: Target, name: str) -> Sequence[Standing]:
+async def _one(target: Target, name: str, until: Until) -> Sequence[Standing]:
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            return [await _asked(await platform_named(name), name, target)]
+        async with asyncio.timeout_at(until.at):
+            platform = await platform_named(name)
     except (TesError, TimeoutError) as error:
-        return [_silent(target, name, error)]
+        return [_silent(target, name, error, until)]
+    return [await _seen(platform, name, target, until)]
 
 
-def _silent(target: Target, name: str, error: TesError | TimeoutError) -> Standing:
-    why = error.message if isinstance(error, TesError) else f"no answer in {PATIENCE_S:g} s"
+async def _seen(platform: HostsServices, name: str, target: Target, until: Until) -> Standing:
+    """The records are asked meanwhile: a silent database is not the platform's fault, and hides nothing of it."""
+    noted = asyncio.create_task(_entries(target, until))
+    try:
+        async with asyncio.timeout_at(until.at):
+            state, now = await platform.inspect(target), time.time()
+            notebook = await _notebook(platform, target)
+    except (TesError, TimeoutError) as error:
+        noted.cancel()
+        return _silent(target, name, error, until)
+    return _told_of(target, name, state, now, notebook, await noted)
+
+
+def _silent(target: Target, name: str, error: TesError | TimeoutError, until: Until) -> Standing:
+    why = error.message if isinstance(error, TesError) else f"no answer in {until.patience:g} s"
     return Standing(target=target, platform=name, problem=f"{name} cannot be asked: {why}")
 
 
-async def _asked(platform: HostsServices, name: str, target: Target) -> Standing:
-    state, now = await platform.inspect(target), time.time()
-    pages, left, remarks = await _notebook(platform, target)
-    entries: Sequence[AuditEntryRow] = ()
+async def _entries(target: Target, until: Until) -> tuple[Sequence[AuditEntryRow], tuple[str, ...]]:
+    """The newest entries of the audit log, and what is to be told where there are none."""
     try:
-        page = await asyncio.to_thread(audit_entries, _ENTRIES, service=target.service, environment=target.environment)
-        entries = page.items
+        async with asyncio.timeout_at(until.at):
+            page = await asyncio.to_thread(
+                audit_entries, _ENTRIES, service=target.service, environment=target.environment
+            )
+            return page.items, ()
     except TesError as error:
-        remarks += (f"last verdict and drift are not known: {error.message}",)
+        why = error.message
+    except TimeoutError:
+        why = f"the records did not answer in {until.patience:g} s"
+    return (), (f"last verdict and drift are not known: {why}",)
+
+
+def _told_of(
+    target: Target,
+    name: str,
+    state: ServiceState,
+    now: float,
+    notebook: Notebook,
+    noted: tuple[Sequence[AuditEntryRow], tuple[str, ...]],
+) -> Standing:
+    (pages, left, remarks), (entries, unknown) = notebook, noted
     told = [_told(entry) for entry in entries]
     under_way = left_half_way(left, state.lease, now)
     return Standing(
@@ -88,11 +134,11 @@ async def _asked(platform: HostsServices, name: str, target: Target) -> Standing
         frozen=frozen(state, pages),
         verdict=last(told, drift=False),
         drift=last(told, drift=True),
-        remarks=remarks,
+        remarks=remarks + unknown,
     )
 
 
-async def _notebook(platform: HostsServices, target: Target) -> tuple[history.History, Rollout | None, tuple[str, ...]]:
+async def _notebook(platform: HostsServices, target: Target) -> Notebook:
     """History, rollout, and what of them cannot be read."""
     page = await platform.recall(target, PAGE)
     try:

@@ -3,7 +3,11 @@ not ask."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +21,7 @@ from cli import status as printed
 from cli.main import main
 from domain import history
 from domain.errors import Unavailable
-from domain.place import Release, Target
+from domain.place import Release, ServiceState, Target
 from domain.rollout import plan
 from domain.spec import EnvironmentSpec, Migrations, Step
 from domain.standing import Standing
@@ -27,6 +31,7 @@ from tasks.deploy import new_rollout
 from tasks.lease import held
 from tasks.rollout import HISTORY, PAGE
 
+ROOT = Path(__file__).resolve().parents[2]
 TARGET = Target(service="shop", environment="production")
 CANARY = EnvironmentSpec(strategy="canary", steps=(Step(weight=20), Step(weight=50)))
 
@@ -124,8 +129,6 @@ def test_a_platform_that_cannot_be_asked_is_a_line_and_the_rest_is_shown(
     silent: str, tmp_path: Path, tes_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def named(name: str) -> MemoryPlatform:
-        import asyncio
-
         if name == "docker":
             if silent == "refuses":
                 raise Unavailable("no Docker engine answers")
@@ -133,13 +136,100 @@ def test_a_platform_that_cannot_be_asked_is_a_line_and_the_rest_is_shown(
         return MemoryPlatform()
 
     monkeypatch.setattr(standing, "platform_named", named)
-    monkeypatch.setattr(standing, "PATIENCE_S", 8.0)
     records.ping()  # made now, and not while the platforms are waited for
     (tmp_path / "tes.yaml").write_text(
         "name: shop\nenvironments:\n  staging: {platform: memory}\n  production: {platform: docker}\n"
     )
-    assert main(["status", str(tmp_path), "--json"]) == 2
+    assert main(["status", str(tmp_path), "--json", "--wait", "8"]) == 2
     places = {one["target"]["environment"]: one for one in json.loads(capsys.readouterr().out)["environments"]}
     assert places["production"]["problem"].startswith("docker cannot be asked: no ")
     assert places["staging"]["problem"] == "" and "nothing is released" in places["staging"]["standing"]
     memory._WORLDS.clear()
+
+
+class Waiting:
+    """Answers when so many have been asked, and not before."""
+
+    def __init__(self, many: int) -> None:
+        self._many, self._asked, self._all = many, 0, asyncio.Event()
+        self.recall = MemoryPlatform().recall
+
+    async def targets(self) -> list[Target]:
+        return [Target(service=service, environment="staging") for service in ("a", "b", "mute")]
+
+    async def inspect(self, target: Target) -> ServiceState:
+        if target.service == "mute":
+            await asyncio.Event().wait()
+        self._asked += 1
+        if self._asked == self._many:
+            self._all.set()
+        await self._all.wait()
+        return await MemoryPlatform().inspect(target)
+
+
+async def test_all_are_asked_at_once_and_one_that_is_mute_is_named_beside_the_others(
+    tes_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two services of the local platform and two environments elsewhere wait for each other: one after the other, none
+    would answer."""
+    platform = Waiting(4)
+
+    async def named(name: str) -> Waiting:
+        if name == "docker":
+            await asyncio.Event().wait()
+        return platform
+
+    monkeypatch.setattr(standing, "platform_named", named)
+    records.ping()
+    places = {"staging": "memory", "production": "memory", "elsewhere": "docker"}
+    found = await standing.standings("shop", places, 8)
+    told = {f"{one.target.service} {one.target.environment}": one.problem for one in found}
+    assert told == {
+        "a staging": "",
+        "b staging": "",
+        "mute staging": "local cannot be asked: no answer in 8 s",
+        "shop staging": "",
+        "shop production": "",
+        "shop elsewhere": "docker cannot be asked: no answer in 8 s",
+    }
+    memory._WORLDS.clear()
+
+
+async def test_a_database_that_says_nothing_is_no_fault_of_the_platform(
+    platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(standing, "audit_entries", lambda *_, **__: over.wait(60))
+    found = [one for one in await standing.standings("shop", {"production": "memory"}, 1) if one.target == TARGET]
+    assert not over.is_set() and found[0].stable == "v2" and found[0].problem == ""
+    assert "last verdict and drift are not known: the records did not answer in 1 s" in found[0].remarks
+    over.set()
+
+
+# A platform whose SDK never returns: its thread cannot be stopped, and must not be waited for.
+_MUTE = """\
+import asyncio, sys, threading
+from blocks.platforms.memory import MemoryPlatform
+from tasks import standing
+class Mute:
+    async def inspect(self, target):
+        await asyncio.to_thread(threading.Event().wait)
+async def named(name):
+    return Mute() if name == "docker" else MemoryPlatform()
+standing.platform_named = named
+from cli import main
+sys.argv = ["tes", "status", sys.argv[1], "--wait", "3"]
+main.command()
+"""
+
+
+def test_the_command_ends_though_the_thread_that_asks_does_not(tmp_path: Path, tes_home: Path) -> None:
+    (tmp_path / "tes.yaml").write_text(
+        "name: shop\nenvironments:\n  staging: {platform: memory}\n  production: {platform: docker}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", _MUTE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2 and not done.stderr, done.stderr
+    assert "shop in production: docker cannot be asked: no answer in 3 s" in done.stdout
+    assert "nothing is released" in done.stdout
