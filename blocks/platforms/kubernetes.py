@@ -117,11 +117,11 @@ class KubernetesPlatform(Splits):
         connections are shared and not requests, this waits for that, for at most their drain and a few seconds."""
         place = self.place(lease.target)
         before = (await place.charter()).releases if await place.begun() else ()
+        drains = [one.release.drain for one in before if one.weight and one.release.version != stable]
         await super().abort(lease, stable)
-        if self.routing == "copies" and before:
-            within = LEAVING + max(one.release.drain for one in before) + ENDING
+        if self.routing == "copies" and drains:
             staying = {token(one.release.version) for one in (await place.charter()).releases}
-            await left(self._api(), place.names, staying, within)
+            await left(self._api(), place.names, staying, LEAVING + max(drains) + ENDING)
 
     async def targets(self) -> Sequence[Target]:
         """As HostsServices.targets, in this namespace."""
