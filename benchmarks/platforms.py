@@ -1,9 +1,11 @@
 """How soon a platform releases, switches, aborts and rolls back, under load, beside the tool that people have there.
 
-    python benchmarks/platforms.py [--quick] [--json] [--rounds 5] [--only docker kubernetes]
+    python benchmarks/platforms.py [--quick] [--json] [--rounds 5] [--only docker ecs kubernetes]
 
 Platform `docker` and `docker compose up --detach` (or docker-compose), on this machine's engine. Platform
-`kubernetes` and `kubectl rollout undo` of the same pods, on the cluster of KUBECONFIG. A constant open-model load over
+`kubernetes` and `kubectl rollout undo` of the same pods, on the cluster of KUBECONFIG. Platform `ecs` and ECS's own
+rolling update with its circuit breaker, on an emulator that runs containers (its `abort` is from a bad update until ECS
+has given it up). A constant open-model load over
 kept connections goes through all of it. Seconds are counted from the decision to the last answer of the version that
 is left, as a client sees it; the platform's own answer must have come by then, too. Each request that fails is counted.
 
@@ -43,7 +45,7 @@ from tests.components import missing  # noqa: E402
 from tests.blocks.platform_contract import TARGET  # noqa: E402
 
 MEASURES = ("release", "switch", "abort", "back")
-PEERS = {"docker": "compose", "kubernetes": "kubectl"}
+PEERS = {"docker": "compose", "ecs": "ecs itself", "kubernetes": "kubectl"}
 
 
 async def docker_round() -> dict[str, float]:
@@ -153,6 +155,25 @@ async def on_docker(rounds: int) -> dict[str, dict[str, Any]]:
     return results
 
 
+async def on_ecs(rounds: int) -> dict[str, dict[str, Any]]:
+    if why := next(filter(None, map(missing, ("docker", "ministack", "moto"))), None) or _no_images():
+        print(f"ecs is not measured: {why}", file=sys.stderr)
+        return {}
+    from benchmarks import _ecs  # boto3 and the emulators are no part of the other platforms
+
+    make_images()
+    ours, theirs = [], []
+    with _ecs.emulated() as (emulators, listener):
+        for _ in range(rounds):
+            ours.append(await _ecs.platform_round(emulators, listener))
+            theirs.append(await _ecs.native_round(emulators, listener))
+    return {"ecs": told(ours), "ecs itself": told(theirs)}
+
+
+def _no_images() -> str | None:
+    return None if can_make_images() else "images are made with root and debootstrap"
+
+
 async def on_kubernetes(rounds: int) -> dict[str, dict[str, Any]]:
     if why := missing("kubernetes"):
         print(f"kubernetes is not measured: {why}", file=sys.stderr)
@@ -176,7 +197,7 @@ def main() -> None:
     options = given.parse_args()
     rounds = 1 if options.quick else options.rounds
     results: dict[str, dict[str, Any]] = {}
-    for name, measure in {"docker": on_docker, "kubernetes": on_kubernetes}.items():
+    for name, measure in {"docker": on_docker, "ecs": on_ecs, "kubernetes": on_kubernetes}.items():
         if name in options.only:
             results |= asyncio.run(measure(rounds))
     if not results:
