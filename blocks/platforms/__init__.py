@@ -27,21 +27,22 @@ def known() -> list[str]:
 async def platform_named(reference: str) -> HostsServices:
     """`local`: that platform as it comes, without a Prefect server. `local-platform/my-block`: a saved block.
 
-    SpecError for a name that does not exist; it lists those that do.
+    SpecError for a name that does not exist; it lists those that do. Unavailable when Prefect's server does not answer,
+    and the block was never used here.
     """
     if "/" not in reference:
         if reference in known():
             return cast("HostsServices", importlib.import_module(f"{__name__}.{reference}").PLATFORM())
         raise _unknown(reference)
-    from prefect.blocks.core import Block
-
     slug = reference.partition("/")[0]
     slugs = {f"{name.replace('_', '-')}-platform": name for name in known()}
     if slug not in slugs:
         raise _unknown(reference)
-    importlib.import_module(f"{__name__}.{slugs[slug]}")  # registers the class that the document is loaded into
+    from blocks.kept import loaded
+
+    kind = importlib.import_module(f"{__name__}.{slugs[slug]}").PLATFORM
     try:
-        return cast("HostsServices", await Block.aload(reference))
+        return cast("HostsServices", await loaded(reference, kind))
     except ValueError as error:
         raise SpecError(
             f"environments.<name>.platform: there is no block {reference}",

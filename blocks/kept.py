@@ -1,0 +1,95 @@
+"""Copies of saved platform blocks, on the machine that used them: the way back must not need Prefect's server.
+
+A copy holds what the block holds, its secrets too, and only its owner may read it, as with a kubeconfig. The server
+is asked first and its word replaces the copy, so that a copy is read only while the server does not answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import SpecError, Unavailable
+from settings import settings
+
+if TYPE_CHECKING:
+    from prefect.blocks.core import Block
+
+WITHIN_S = 5.0
+"""Seconds that the server has where there is a copy."""
+log = logging.getLogger(__name__)
+
+
+async def loaded(reference: str, kind: type[Block]) -> Block:
+    """The block of that name (`type/name`), from Prefect's server, else as it was when it was last used here.
+
+    ValueError when the server has none; its copy is forgotten then. Unavailable when neither can be had, SpecError when
+    what was saved is not valid any more.
+    """
+    import asyncio
+
+    import httpx
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL
+
+    copy = _path(reference)
+    here = copy.exists()
+    if here and not PREFECT_API_URL.value():  # Prefect would start a server of its own, for half a minute
+        return _read(reference, copy, kind, "no Prefect server is configured")
+    try:
+        async with asyncio.timeout(WITHIN_S if here else None):
+            block = await kind.aload(reference.partition("/")[2])
+    except ValueError:
+        copy.unlink(missing_ok=True)
+        raise
+    except (httpx.HTTPError, PrefectHTTPStatusError, TimeoutError, OSError) as error:
+        why = f"Prefect's server does not answer: {type(error).__name__} {error}".rstrip()
+        if here:
+            return _read(reference, copy, kind, why)
+        raise Unavailable(
+            f"the platform {reference} is not known here: {why}",
+            fix="see that PREFECT_API_URL is right and its server runs; where the block was used before, it is kept",
+        ) from error
+    _keep(copy, block)
+    return block
+
+
+def _path(reference: str) -> Path:
+    return settings().state / "blocks" / f"{reference.replace('/', '--')}.json"
+
+
+def _keep(copy: Path, block: Block) -> None:
+    """Writes the copy, whole or not at all; a machine that cannot keep one goes on without."""
+    text = json.dumps(block.model_dump(mode="json", context={"include_secrets": True}))
+    unfinished = copy.with_suffix(f".{os.getpid()}.new")
+    try:
+        if copy.exists() and copy.read_text() == text:
+            os.utime(copy)
+            return
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            unfinished.unlink()
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        unfinished.replace(copy)
+    except OSError as error:
+        log.warning("%s is not kept for when Prefect's server is away: %s", copy.stem, error)
+
+
+def _read(reference: str, copy: Path, kind: type[Block], why: str) -> Block:
+    try:
+        found: dict[str, Any] = json.loads(copy.read_text())
+        block = kind.model_validate(found)
+    except ValueError as error:
+        raise SpecError(
+            f"the copy of the platform {reference} in {copy} is of no use: {type(error).__name__}",
+            fix="start Prefect's server, which has the block itself",
+        ) from error
+    seen = time.strftime("%Y-%m-%d %H:%M", time.localtime(copy.stat().st_mtime))
+    log.warning("%s: the platform %s is as it was on %s", why, reference, seen)
+    return block
