@@ -41,6 +41,9 @@ def register(add: Callable[..., argparse.ArgumentParser], of_project: Callable[.
     one.add_argument(
         "--service", action="append", metavar="NAME", help="its name, where its folder is not at hand; more than once"
     )
+    one.add_argument(
+        "--platform", metavar="NAME", help="with --service: where it runs, such as kubernetes-platform/prod; else local"
+    )
     one.add_argument("--to", metavar="VERSION", help="the release before the present one when left out")
 
     one = add(
@@ -114,10 +117,11 @@ def _rollback(given: argparse.Namespace) -> int:
     if len(projects) > 1 or len(given.service or ()) > 1:
         from cli.run_together import show
 
-        together = rollback_together(projects, given.environment, given.service, given.to)
+        together = rollback_together(projects, given.environment, given.service, given.to, given.platform)
         show(together, given.json)
         return together.exit_code
-    report = rollback(projects[0], given.environment, given.service[0] if given.service else None, given.to)
+    service = given.service[0] if given.service else None
+    report = rollback(projects[0], given.environment, service, given.to, given.platform)
     if given.json:
         print(report.model_dump_json(indent=2))
     else:

@@ -48,36 +48,48 @@ class Place(NamedTuple):
     root: Path | None
 
 
-def rollback(project: Path, environment: str, service: str | None, to: str | None) -> Report:
+def rollback(
+    project: Path, environment: str, service: str | None, to: str | None, platform: str | None = None
+) -> Report:
     """Takes a service back to `to`, or to the release before the present one. Returns the report.
 
-    `service` spares the project's folder: on-call may not have it. What a killed process left half-way as one release
-    with others is taken back with them, and the advice says so.
+    `service` spares the project's folder, which on-call may not have; `platform` says then where it runs. What a killed
+    process left half-way as one release with others is taken back with them, and the advice says so.
     """
-    return asyncio.run(_rollback([_place(project, environment, service)], to)).reports[0]
+    return asyncio.run(_rollback([_place(project, environment, service, platform)], to)).reports[0]
 
 
 def rollback_together(
-    projects: Sequence[Path], environment: str, services: Sequence[str] | None, to: str | None
+    projects: Sequence[Path],
+    environment: str,
+    services: Sequence[str] | None,
+    to: str | None,
+    platform: str | None = None,
 ) -> GroupReport:
     """Takes several services back to the releases before their present ones: all of them, or none. Returns the
     report."""
     if to is not None:
         raise SpecError("--to goes with one service", fix="leave --to out: each goes to the release before its present")
     if services:
-        places = [_place(Path(), environment, name) for name in services]
+        places = [_place(Path(), environment, name, platform) for name in services]
     else:
-        places = [_place(project, environment, None) for project in projects]
+        places = [_place(project, environment, None, platform) for project in projects]
     distinct([one.target.service for one in places])
     return asyncio.run(_rollback(places, to))
 
 
-def _place(project: Path, environment: str, service: str | None) -> Place:
+def _place(project: Path, environment: str, service: str | None, platform: str | None) -> Place:
     for option, name in (("--service", service), ("--environment", environment)):
         if name is not None and not _NAME.fullmatch(name):
             raise SpecError(f"{option} {name[:80]!r} cannot be a name", fix="`tes status` lists what there is")
     if service is not None:
-        return Place(Target(service=service, environment=environment), EnvironmentSpec(), None)
+        place = EnvironmentSpec() if platform is None else EnvironmentSpec(platform=platform)
+        return Place(Target(service=service, environment=environment), place, None)
+    if platform is not None:
+        raise SpecError(
+            f"--platform {platform} goes with --service: a project's tes.yaml says where its environments are",
+            fix="leave --platform out, or name the service with --service",
+        )
     spec = including(load_spec(project, files=False).spec, environment)
     if environment not in spec.environments:
         raise SpecError(
@@ -97,8 +109,8 @@ async def _known(place: Place) -> None:
     pages = [await platform.recall(target, page) for page in (HISTORY, PAGE)]
     if not any(pages) and not (await platform.inspect(target)).releases:
         raise SpecError(
-            f"{target}: no earlier release to go back to: nothing was ever released there",
-            fix="`tes status` lists what there is",
+            f"{target}: no earlier release to go back to: nothing was ever released there on {place.place.platform}",
+            fix="`tes status` lists what there is; a service elsewhere is found with --platform",
         )
 
 
@@ -134,7 +146,9 @@ def _again(places: Sequence[Place]) -> str:
     environment = places[0].target.environment
     if all(one.root is not None for one in places):
         return way_back([str(one.root) for one in places], environment)
-    return way_back([word for one in places for word in ("--service", one.target.service)], environment)
+    where = {one.place.platform for one in places} - {EnvironmentSpec().platform}
+    words = [word for one in places for word in ("--service", one.target.service)]
+    return way_back([*words, *(word for one in where for word in ("--platform", one))], environment)
 
 
 async def _report(
