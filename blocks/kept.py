@@ -35,15 +35,18 @@ async def loaded(reference: str, kind: type[Block]) -> Block:
 
     import httpx
     from prefect.exceptions import PrefectHTTPStatusError
-    from prefect.settings import PREFECT_API_URL
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     copy = _path(reference)
     here = copy.exists()
     if here and not PREFECT_API_URL.value():  # Prefect would start a server of its own, for half a minute
         return _read(reference, copy, kind, "no Prefect server is configured")
     try:
-        async with asyncio.timeout(WITHIN_S if here else None):
-            block = await kind.aload(reference.partition("/")[2])
+        # With a copy at hand nobody waits for Prefect's client to try again and again.
+        once = {PREFECT_CLIENT_MAX_RETRIES: 0} if here else {}
+        with temporary_settings(once):
+            async with asyncio.timeout(WITHIN_S if here else None):
+                block = await kind.aload(reference.partition("/")[2])
     except ValueError:
         copy.unlink(missing_ok=True)
         raise

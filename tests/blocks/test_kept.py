@@ -3,6 +3,8 @@ Prefect server."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from domain.errors import SpecError, Unavailable
 NAMED = "ecs-platform/prod"
 SECRET = "a-secret-that-is-long"
 SECRETS = {"include_secrets": True}
-AWAY = {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_MAX_RETRIES: 0}
+AWAY = {PREFECT_API_URL: "http://127.0.0.1:9/api"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,6 +64,16 @@ async def test_while_the_server_is_away_the_platform_is_as_it_was_and_that_is_sa
     assert SECRET not in line
 
 
+async def test_a_server_that_keeps_silent_is_waited_for_a_while_only(
+    saved: EcsPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "WITHIN_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        silent = {PREFECT_API_URL: f"http://127.0.0.1:{mute.getsockname()[1]}/api"}
+        with temporary_settings(silent):
+            assert same(await asyncio.wait_for(platform_named(NAMED), 30), saved)
+
+
 async def test_without_a_server_none_is_started(saved: EcsPlatform, monkeypatch: pytest.MonkeyPatch) -> None:
     async def started(*_: object, **__: object) -> None:
         raise AssertionError("Prefect was asked, and would have started a server of its own")
@@ -100,7 +112,8 @@ async def test_a_copy_that_is_cut_off_is_no_platform(saved: EcsPlatform, tes_hom
 
 
 async def test_a_block_never_used_here_is_not_to_be_had_while_the_server_is_away(tes_home: Path) -> None:
-    with temporary_settings(AWAY), pytest.raises(Unavailable, match=f"the platform {NAMED} is not known here"):
+    once = {**AWAY, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(once), pytest.raises(Unavailable, match=f"the platform {NAMED} is not known here"):
         await platform_named(NAMED)
 
 
