@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 WITHIN_S = 5.0
 """Seconds that the server has where there is a copy."""
+SPARED_S = 30.0
+"""Seconds for which a server that was away is not asked again: one command loads its platform several times."""
+_away: dict[str, float] = {}
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +42,11 @@ async def loaded(reference: str, kind: type[Block]) -> Block:
 
     copy = _path(reference)
     here = copy.exists()
-    if here and not PREFECT_API_URL.value():  # Prefect would start a server of its own, for half a minute
+    server = PREFECT_API_URL.value()
+    if here and not server:  # Prefect would start one of its own, for half a minute
         return _read(reference, copy, kind, "no Prefect server is configured")
+    if here and server in _away and time.monotonic() - _away[server] < SPARED_S:
+        return _read(reference, copy, kind, "")
     try:
         # With a copy at hand nobody waits for Prefect's client to try again and again.
         once = {PREFECT_CLIENT_MAX_RETRIES: 0} if here else {}
@@ -53,6 +59,7 @@ async def loaded(reference: str, kind: type[Block]) -> Block:
     except (httpx.HTTPError, PrefectHTTPStatusError, TimeoutError, OSError) as error:
         why = f"Prefect's server does not answer: {type(error).__name__} {error}".rstrip()
         if here:
+            _away[str(server)] = time.monotonic()
             return _read(reference, copy, kind, why)
         raise Unavailable(
             f"the platform {reference} is not known here: {why}",
@@ -85,6 +92,7 @@ def _keep(copy: Path, block: Block) -> None:
 
 
 def _read(reference: str, copy: Path, kind: type[Block], why: str) -> Block:
+    """The block from its copy; `why` is told, where it was not told before."""
     try:
         found: dict[str, Any] = json.loads(copy.read_text())
         block = kind.model_validate(found)
@@ -93,6 +101,7 @@ def _read(reference: str, copy: Path, kind: type[Block], why: str) -> Block:
             f"the copy of the platform {reference} in {copy} is of no use: {type(error).__name__}",
             fix="start Prefect's server, which has the block itself",
         ) from error
-    seen = time.strftime("%Y-%m-%d %H:%M", time.localtime(copy.stat().st_mtime))
-    log.warning("%s: the platform %s is as it was on %s", why, reference, seen)
+    if why:
+        seen = time.strftime("%Y-%m-%d %H:%M", time.localtime(copy.stat().st_mtime))
+        log.warning("%s: the platform %s is as it was on %s", why, reference, seen)
     return block

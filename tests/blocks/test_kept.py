@@ -35,6 +35,7 @@ def server() -> Iterator[None]:
 async def saved(tes_home: Path, monkeypatch: pytest.MonkeyPatch) -> EcsPlatform:
     """A block with a secret and settings of its own, that was used here once."""
     monkeypatch.setattr(kept, "WITHIN_S", 60.0)  # a busy machine
+    kept._away.clear()
     block = EcsPlatform(region="eu-west-1", cluster="shop", access_key_id="AK", secret_access_key=SecretStr(SECRET))
     await block.save("prod", overwrite=True)
     await platform_named(NAMED)
@@ -58,8 +59,9 @@ async def test_while_the_server_is_away_the_platform_is_as_it_was_and_that_is_sa
     told: list[str] = []
     monkeypatch.setattr(kept.log, "warning", lambda text, *words: told.append(text % words))
     with temporary_settings(AWAY):
-        assert same(await platform_named(NAMED), saved)
-    (line,) = told
+        for _ in range(2):
+            assert same(await platform_named(NAMED), saved)
+    (line,) = told  # and the server was not asked a second time
     assert line.startswith("Prefect's server does not answer") and f"{NAMED} is as it was on 20" in line
     assert SECRET not in line
 
