@@ -10,6 +10,8 @@ import pytest
 
 from tests.e2e.driver import Tes
 
+pytestmark = pytest.mark.long
+
 # In a process of its own, against the runtime: two runs as a person starts them, then the same flow without a worker.
 _RUN = """\
 import asyncio, json, os, subprocess, sys, time, urllib.request

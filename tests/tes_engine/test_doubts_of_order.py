@@ -9,6 +9,8 @@ import pytest
 
 from tests.tes_engine.driver import engine, plain, write
 
+pytestmark = pytest.mark.long
+
 STARTS = [(), ("--start", "process"), ("--collect", "once")]
 
 # Each case of test_b counts on the one before it, and takes long enough for another worker to help from the back.

@@ -23,7 +23,7 @@ FRAMEWORKS = ("jest", "vitest", "mocha", "node")
 LIMITED = ("jest", "vitest", "mocha")
 """They stop a case at its limit."""
 
-pytestmark = pytest.mark.requires("node", "npm-registry")
+pytestmark = [pytest.mark.long, pytest.mark.requires("node", "npm-registry")]
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from tasks.execute import execute
 from toolchain.registry import module
 from toolchain.runners import RunRequest
 
+pytestmark = pytest.mark.long
+
 PROJECTS = Path(__file__).with_name("projects")
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
