@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from domain.errors import SpecError, Unavailable
 from settings import settings
 
@@ -31,13 +33,13 @@ log = logging.getLogger(__name__)
 async def loaded(reference: str, kind: type[Block]) -> Block:
     """The block of that name (`type/name`), from Prefect's server, else as it was when it was last used here.
 
-    ValueError when the server has none; its copy is forgotten then. Unavailable when neither can be had, SpecError when
-    what was saved is not valid any more.
+    ValueError when the server has none: only then its copy is forgotten. Unavailable when neither can be
+    had, SpecError when what was saved is not valid.
     """
     import asyncio
 
     import httpx
-    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
     from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
     copy = _path(reference)
@@ -53,10 +55,15 @@ async def loaded(reference: str, kind: type[Block]) -> Block:
         with temporary_settings(once):
             async with asyncio.timeout(WITHIN_S if here else None):
                 block = await kind.aload(reference.partition("/")[2])
-    except ValueError:
-        copy.unlink(missing_ok=True)
-        raise
-    except (httpx.HTTPError, PrefectHTTPStatusError, TimeoutError, OSError) as error:
+    except ValidationError as error:
+        raise SpecError(
+            f"what is saved as {reference} is not valid: {'; '.join(_wrong(error))}",
+            fix="correct the block in the Prefect UI, or save it again",
+        ) from error
+    except (httpx.HTTPError, PrefectHTTPStatusError, TimeoutError, OSError, ValueError) as error:
+        if isinstance(error.__cause__, ObjectNotFound):
+            copy.unlink(missing_ok=True)
+            raise
         why = f"Prefect's server does not answer: {type(error).__name__} {error}".rstrip()
         if here:
             _away[str(server)] = time.monotonic()
@@ -67,6 +74,11 @@ async def loaded(reference: str, kind: type[Block]) -> Block:
         ) from error
     _keep(copy, block)
     return block
+
+
+def _wrong(error: ValidationError) -> list[str]:
+    """Fields and what is wrong with them; never a value, which may be a secret."""
+    return [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)]
 
 
 def _path(reference: str) -> Path:

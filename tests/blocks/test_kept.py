@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import stat
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,32 @@ async def test_a_block_that_was_deleted_is_forgotten(saved: EcsPlatform, tes_hom
     with pytest.raises(SpecError, match=f"there is no block {NAMED}"):
         await platform_named(NAMED)
     assert list((tes_home / "blocks").iterdir()) == []
+
+
+class Garbage(BaseHTTPRequestHandler):
+    """What a proxy says in place of the server behind it."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>we are back soon</html>")
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+async def test_an_answer_that_is_none_takes_no_copy_away(saved: EcsPlatform) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Garbage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
+        assert same(await platform_named(NAMED), saved)
+    server.shutdown()
+    server.server_close()
+    kept._away.clear()
+    with temporary_settings(AWAY):
+        assert same(await platform_named(NAMED), saved)
 
 
 async def test_a_copy_that_is_cut_off_is_no_platform(saved: EcsPlatform, tes_home: Path) -> None:
